@@ -1,0 +1,59 @@
+import type { Event, NewEvent } from "./event.ts";
+
+/** The events that one turn, or the session itself, adds at once. */
+export type EventBatch = {
+  sessionId: string;
+  /** Empty when the events belong to no turn. */
+  turnId: string;
+  /** From Store.acquireTurn. 0 with an empty turnId: such events need no fence. */
+  fence: number;
+  /**
+   * Names the batch within its turn, so that repeating it is safe: 1 + how many events of the turn came
+   * before it (not consecutive numbers). 0 with an empty turnId.
+   */
+  batch: number;
+  /** At least one. */
+  events: readonly NewEvent[];
+};
+
+/** The sequences that a batch was given: `firstSequence` to `lastSequence`, one for each event, in order. */
+export type Appended = { firstSequence: number; lastSequence: number };
+
+/**
+ * What happened in each session, in order, kept for a bounded time. While a turn runs the log is the
+ * truth, afterwards the store is (DESIGN section 2, rule 12).
+ */
+export interface EventLog {
+  /**
+   * Records the batch and gives its events the next sequences of the session. Once it resolves the
+   * events survive `kill -9`, and only then do readers see them. The appends of one tick are written
+   * together.
+   *
+   * A batch that was appended before returns its first result. Throws `aborted`/STALE_FENCE when a
+   * higher fence has written to the session, `unavailable`/STORAGE_UNAVAILABLE when the write failed:
+   * then no sequence was assigned, and the same batch may be appended again.
+   */
+  append(batch: EventBatch): Promise<Appended>;
+
+  /**
+   * The session's events after `afterSequence`: those recorded, then each as it is recorded, in order,
+   * none missing, none twice, at the reader's own pace. Ends when `signal` aborts, and when the session
+   * is dropped.
+   *
+   * Throws `out_of_range`/SEQUENCE_OUT_OF_RANGE for a sequence that is still to come, and
+   * `data_loss`/EVENTS_EXPIRED where retention has removed what the reader should get next.
+   */
+  read(sessionId: string, afterSequence: number, signal: AbortSignal): AsyncIterable<Event>;
+
+  /** The events of a turn that has no end yet (all of them are kept), in order; for recovery. */
+  turnEvents(sessionId: string, turnId: string): Promise<Event[]>;
+
+  /** The sequence of the session's last event; 0 when it has none. */
+  lastSequence(sessionId: string): Promise<number>;
+
+  /** Forgets a session and ends its readers. Repeating it is safe. */
+  drop(sessionId: string): Promise<void>;
+
+  /** Waits for what is being written, then ends every reader. Later appends throw `unavailable`. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,68 @@
+import type { FinishReason, Message, Usage } from "./message.ts";
+import type { TurnError } from "./turn.ts";
+
+/** What happened. DESIGN section 2, rule 5 gives the order within a turn. */
+export type EventBody =
+  | {
+      /** The turn's run begins; the model is called next. */
+      type: "status";
+      model: string;
+      /** How many messages the model is given. */
+      contextMessages: number;
+      userMessage?: Message;
+    }
+  | {
+      /** The model that answers has sent its first part. */ type: "start";
+      model: string;
+      messageId: string;
+    }
+  | {
+      type: "chunk";
+      text: string;
+      /** From 1 within its turn, thoughts included. */
+      number: number;
+      thought?: true;
+    }
+  | {
+      type: "end";
+      finishReason: FinishReason;
+      error?: TurnError;
+      model: string;
+      messageId: string;
+      usage: Usage;
+      totalChunks: number;
+      /** Messages in the session once this turn is stored. */
+      messageCount: number;
+      firstChunkMs?: number;
+      processingMs: number;
+      /** What the provider wants back with the reply's last part. */
+      signature?: string;
+      userMessage?: Message;
+    }
+  | {
+      /** A change of the session that belongs to no turn; docs/turns.md fixes each `updateType`. */
+      type: "session_update";
+      updateType: string;
+      data: unknown;
+    };
+
+/** A fact on its way into the log. */
+export type NewEvent = EventBody & {
+  /** When it happened, milliseconds since 1970 UTC. */
+  at: number;
+  /** Since the turn's run began, milliseconds, taken when the model yields. */
+  elapsedMs: number;
+};
+
+/** A fact with its place in the session's log. */
+export type Recorded<E extends NewEvent> = E & {
+  /** From 1, no gaps, never reused within the session's epoch. */
+  sequence: number;
+  /** Empty on what belongs to no turn. */
+  turnId: string;
+};
+
+export type Event = Recorded<NewEvent>;
+
+/** The one end of a turn. */
+export type EndEvent = Extract<Event, { type: "end" }>;

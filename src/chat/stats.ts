@@ -1,0 +1,78 @@
+import { isComplete, type TurnEnd } from "./turn.ts";
+
+/** What this process has done since it started. A request is one message that asked for a turn. */
+export type Stats = {
+  startedAt: number;
+  /** Requests answered: successful + failed. */
+  totalRequests: number;
+  /** Turns that ended in RESPONSE_COMPLETE. */
+  successfulRequests: number;
+  /** Turns that ended in ERROR, and requests refused before their turn existed. */
+  failedRequests: number;
+  sessionsCreated: number;
+  cancelledTurns: number;
+  /** Of the turns that ended, seconds. */
+  averageResponseTime: number;
+  /** Of the turns whose model answered, seconds. */
+  averageFirstChunkTime: number;
+  inputTokens: number;
+  outputTokens: number;
+};
+
+export interface StatsCounter {
+  sessionCreated(): void;
+  /** A request for a turn was refused before its turn existed. */
+  refused(): void;
+  ended(end: TurnEnd): void;
+  read(): Stats;
+}
+
+export function createStatsCounter(startedAt: number): StatsCounter {
+  let sessionsCreated = 0;
+  let refused = 0;
+  let complete = 0;
+  let failed = 0;
+  let cancelled = 0;
+  let processingMs = 0;
+  let answered = 0;
+  let firstChunkMs = 0;
+  let inputTokens = 0;
+  let outputTokens = 0;
+
+  return {
+    sessionCreated() {
+      sessionsCreated += 1;
+    },
+    refused() {
+      refused += 1;
+    },
+    ended(end) {
+      if (isComplete(end.finishReason)) complete += 1;
+      else failed += 1;
+      if (end.finishReason === "cancelled") cancelled += 1;
+      processingMs += end.processingMs;
+      if (end.firstChunkMs !== undefined) {
+        answered += 1;
+        firstChunkMs += end.firstChunkMs;
+      }
+      inputTokens += end.usage.inputTokens;
+      outputTokens += end.usage.outputTokens;
+    },
+    read: () => ({
+      startedAt,
+      totalRequests: complete + failed + refused,
+      successfulRequests: complete,
+      failedRequests: failed + refused,
+      sessionsCreated,
+      cancelledTurns: cancelled,
+      averageResponseTime: mean(processingMs, complete + failed) / 1000,
+      averageFirstChunkTime: mean(firstChunkMs, answered) / 1000,
+      inputTokens,
+      outputTokens,
+    }),
+  };
+}
+
+function mean(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count;
+}
