@@ -1,0 +1,116 @@
+import type { Clock } from "../chat/clock.ts";
+import type { EventLog } from "../chat/event-log.ts";
+import { logClosed } from "./errors.ts";
+import { WindowReader, type WindowSource } from "./reader.ts";
+import { restore, type SavedLog } from "./restore.ts";
+import { Retention, type RetentionLimits } from "./retention.ts";
+import type { TickStorage } from "./tick.ts";
+import { SessionWindow } from "./window.ts";
+import { createTickWriter } from "./writer.ts";
+
+export type EventLogOptions = RetentionLimits & { clock: Clock };
+
+/** An event log whose background work can be waited for. */
+export interface RetainedEventLog extends EventLog {
+  /**
+   * Removes what retention no longer keeps, from memory and disk. It runs by itself every second, and
+   * tries again then what the storage refused. Rejects with STORAGE_UNAVAILABLE.
+   */
+  prune(): Promise<void>;
+}
+
+const pruneEveryMs = 1_000;
+/** What pruning does before it lets others have the event loop: about a millisecond's work. */
+const pruneSegmentsMax = 2_000;
+const removeTicksMax = 64;
+
+/**
+ * The part of an event log that its adapters share: every kept event in memory, where readers are served,
+ * and behind it a storage that gets one tick after another. A session costs about 200 bytes for as long
+ * as the log knows it, that is, until it is dropped.
+ */
+export async function createEventLog(
+  storage: TickStorage,
+  saved: SavedLog,
+  { clock, ...limits }: EventLogOptions,
+): Promise<RetainedEventLog> {
+  const windows = new Map<string, SessionWindow>();
+  const retention = new Retention(limits);
+  const lastTickId = await restore(saved, windows, retention);
+  const writer = createTickWriter({ storage, windowOf, retention, clock, lastTickId });
+  let closing: Promise<void> | undefined;
+  let pruning: Promise<void> | undefined;
+
+  function windowOf(sessionId: string): SessionWindow {
+    const known = windows.get(sessionId);
+    if (known !== undefined) return known;
+    const window = new SessionWindow({ sessionId, lastSequence: 0, fence: 0 });
+    if (closing === undefined) windows.set(sessionId, window);
+    else window.close();
+    return window;
+  }
+
+  function sourceOf(sessionId: string): WindowSource {
+    return {
+      open: () => windowOf(sessionId),
+      release(window) {
+        if (window.isUnused && windows.get(sessionId) === window) windows.delete(sessionId);
+      },
+    };
+  }
+
+  async function pruneAll(): Promise<void> {
+    while (retention.prune(clock.now(), pruneSegmentsMax)) await nextTurnOfTheLoop();
+    for (;;) {
+      const redundant = retention.redundant(removeTicksMax);
+      if (redundant === undefined) return;
+      await storage.remove(redundant);
+      retention.confirm(redundant);
+    }
+  }
+
+  function prune(): Promise<void> {
+    pruning ??= pruneAll().finally(() => {
+      pruning = undefined;
+    });
+    return pruning;
+  }
+
+  const timer = setInterval(() => {
+    // What the storage refuses stays redundant, and is tried again with the next.
+    prune().catch(() => {});
+  }, pruneEveryMs);
+  timer.unref();
+
+  async function close(): Promise<void> {
+    clearInterval(timer);
+    await Promise.allSettled([writer.finish(), pruning]);
+    for (const window of windows.values()) window.close();
+  }
+
+  return {
+    append: (batch) => (closing === undefined ? writer.append(batch) : Promise.reject(logClosed())),
+    read: (sessionId, afterSequence, signal) =>
+      new WindowReader(sourceOf(sessionId), afterSequence, signal),
+    turnEvents: async (sessionId, turnId) => windows.get(sessionId)?.eventsOf(turnId) ?? [],
+    lastSequence: async (sessionId) => windows.get(sessionId)?.lastSequence ?? 0,
+
+    async drop(sessionId) {
+      const window = windows.get(sessionId);
+      windows.delete(sessionId);
+      writer.forget(sessionId);
+      if (window !== undefined) retention.forget(window, window.close());
+      await storage.drop(sessionId, writer.lastTickId());
+    },
+
+    close() {
+      closing ??= close();
+      return closing;
+    },
+    prune,
+  };
+}
+
+function nextTurnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,136 @@
+import { Queue } from "./queue.ts";
+import { bytesOf } from "./segments.ts";
+import type { Redundant } from "./tick.ts";
+import type { SessionWindow, WindowSegment, WindowTick } from "./window.ts";
+
+/** How much of the log is kept; what comes first counts. */
+export type RetentionLimits = {
+  /** Milliseconds. */
+  retentionMs: number;
+  /** Of memory, about; a little more on top while turns without an end hold on to theirs. */
+  retentionBytes: number;
+};
+
+/** Removes the oldest events, tick by tick, but never those of a turn that has no end. */
+export class Retention {
+  readonly #limits: RetentionLimits;
+  /** Ticks not yet visited, oldest first. */
+  readonly #ticks = new Queue<WindowTick | undefined>(undefined);
+  /** Windows that a turn without an end kept from following. */
+  readonly #lagging = new Set<SessionWindow>();
+  /** Windows whose last kept event is gone, and whose head the disk has yet to learn. */
+  readonly #emptied = new Set<SessionWindow>();
+  #visitedTickId = 0;
+  #bytes = 0;
+  readonly #redundant: WindowTick[] = [];
+
+  constructor(limits: RetentionLimits) {
+    this.#limits = limits;
+  }
+
+  /** About what the kept events take in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A tick whose segments are all added. */
+  addTick(tick: WindowTick): void {
+    if (tick.segments === 0) this.#redundant.push(tick);
+    else this.#ticks.push(tick);
+  }
+
+  /** A part of the tick that a window keeps, from `start` to `end` of its body. */
+  addSegment(window: SessionWindow, tick: WindowTick, start: number, end: number): void {
+    this.#bytes += bytesOf({ start, end });
+    tick.segments += 1;
+    tick.windows.push(window);
+  }
+
+  /** A window that is no longer kept. */
+  forget(window: SessionWindow, segments: readonly WindowSegment[]): void {
+    this.#lagging.delete(window);
+    for (const segment of segments) this.#remove(segment);
+  }
+
+  /** Removes up to about `segmentsMax` segments. True when there is more to remove. */
+  prune(now: number, segmentsMax: number): boolean {
+    let removed = 0;
+    for (const window of this.#lagging) removed += this.#follow(window);
+    while (this.#isOver(now) && removed < segmentsMax) removed += this.#visitOldest();
+    return this.#isOver(now);
+  }
+
+  /** What has become redundant on the disk, up to `ticksMax` ticks; undefined for nothing. */
+  redundant(ticksMax: number): Redundant | undefined {
+    const tickIds = this.#redundant.slice(0, ticksMax).map(({ id }) => id);
+    const windows = Array.from(this.#emptied).filter(({ closed }) => !closed);
+    if (tickIds.length === 0) return undefined;
+    const heads = windows.map(({ sessionId, lastSequence, fence }) => ({
+      sessionId,
+      lastSequence,
+      fence,
+    }));
+    return { tickIds, heads };
+  }
+
+  /** The disk has done what `redundant` said. */
+  confirm({ tickIds, heads }: Redundant): void {
+    this.#redundant.splice(0, tickIds.length);
+    const confirmed = new Map(heads.map((head) => [head.sessionId, head.lastSequence]));
+    for (const window of this.#emptied) {
+      if (window.closed || confirmed.get(window.sessionId) === window.lastSequence) {
+        this.#emptied.delete(window);
+      }
+    }
+  }
+
+  #isOver(now: number): boolean {
+    const oldest = this.#ticks.at(0);
+    if (oldest === undefined) return false;
+    const { retentionMs, retentionBytes } = this.#limits;
+    return this.#bytes > retentionBytes || oldest.at + retentionMs < now;
+  }
+
+  #visitOldest(): number {
+    const tick = this.#ticks.at(0);
+    if (tick === undefined) return 0;
+    this.#ticks.removeFirst(1);
+    this.#visitedTickId = tick.id;
+    const removed = tick.windows.reduce((sum, window) => sum + this.#follow(window), 0);
+    if (tick.segments > 0) repack(tick);
+    return removed;
+  }
+
+  /** Removes the window's segments up to the tick that was visited last. */
+  #follow(window: SessionWindow): number {
+    for (let removed = 0; ; removed += 1) {
+      const first = window.firstSegment;
+      if (first === undefined || first.tick.id > this.#visitedTickId) {
+        this.#lagging.delete(window);
+        if (removed > 0 && first === undefined) this.#emptied.add(window);
+        return removed;
+      }
+      const segment = window.prune();
+      if (segment === undefined) {
+        this.#lagging.add(window);
+        return removed;
+      }
+      this.#remove(segment);
+    }
+  }
+
+  #remove(segment: WindowSegment): void {
+    const { tick } = segment;
+    this.#bytes -= bytesOf(segment);
+    tick.segments -= 1;
+    if (tick.segments === 0) this.#redundant.push(tick);
+  }
+}
+
+/** Lets go of the text that nobody keeps any more of a tick that others keep something of. */
+function repack(tick: WindowTick): void {
+  let body = "";
+  for (const window of new Set(tick.windows)) body += window.repack(tick, body.length);
+  // A copy: what is cut out of a string would hold on to the whole of it.
+  tick.body = Buffer.from(body).toString();
+}

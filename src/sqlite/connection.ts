@@ -1,0 +1,31 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+
+export type SqlValues = Record<string, SQLInputValue>;
+
+/** What an operation may do with the database. Statements are prepared once and kept. */
+export interface Connection {
+  /** The first row, or undefined. The caller states the row's type; STRICT tables keep it true. */
+  get<Row>(sql: string, values?: SqlValues): Row | undefined;
+  all<Row>(sql: string, values?: SqlValues): Row[];
+  /** How many rows were changed. */
+  run(sql: string, values?: SqlValues): number;
+}
+
+/** Wraps an open database; named parameters are given without their prefix. */
+export function createConnection(database: DatabaseSync): Connection {
+  const statements = new Map<string, StatementSync>();
+
+  function prepared(sql: string): StatementSync {
+    const known = statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    statements.set(sql, statement);
+    return statement;
+  }
+
+  return {
+    get: <Row>(sql: string, values: SqlValues = {}) => prepared(sql).get(values) as Row | undefined,
+    all: <Row>(sql: string, values: SqlValues = {}) => prepared(sql).all(values) as Row[],
+    run: (sql, values = {}) => Number(prepared(sql).run(values).changes),
+  };
+}

@@ -1,0 +1,52 @@
+import { ChatError } from "../../../src/chat/errors.ts";
+import type { Connection } from "../../../src/sqlite/connection.ts";
+import type { Migration, OperationTable } from "../../../src/sqlite/module.ts";
+
+/** A module for tests of the worker itself: notes to write, faults to cause, settings to look at. */
+export const moduleName = "probe";
+
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    name: "0001-notes",
+    sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT",
+  },
+];
+
+export const operations = {
+  write(connection: Connection, { text }: { text: string }): void {
+    connection.run("INSERT INTO notes (text) VALUES (:text)", { text });
+  },
+  /** Writes, then fails, so that what it wrote has to be undone. */
+  writeAndThrow(connection: Connection, { text }: { text: string }): void {
+    connection.run("INSERT INTO notes (text) VALUES (:text)", { text });
+    throw new ChatError("resource_exhausted", "TOO_MANY_TURNS", "too many", {
+      retryable: true,
+      retryAfterMs: 7,
+      fields: [{ field: "text", description: "no" }],
+      metadata: { limit: "1" },
+      cause: new Error("why"),
+    });
+  },
+  texts: (connection: Connection): string[] =>
+    connection.all<{ text: string }>("SELECT text FROM notes ORDER BY id").map(({ text }) => text),
+  /** Which transaction and which level of syncing the operation runs in. */
+  synchronous: (connection: Connection): number | undefined =>
+    connection.get<{ synchronous: number }>("PRAGMA synchronous")?.synchronous,
+  walPages: (connection: Connection): number | undefined =>
+    connection.get<{ log: number }>("PRAGMA wal_checkpoint(NOOP)")?.log,
+  /** Fills the disk, as far as SQLite can tell; 0 empties it again. */
+  limitPages(connection: Connection, { pagesMax }: { pagesMax: number }): void {
+    connection.get(`PRAGMA max_page_count = ${pagesMax === 0 ? 4_294_967_294 : pagesMax}`);
+  },
+  rowCounts: (connection: Connection): Record<string, number> | undefined =>
+    connection.get(
+      `SELECT (SELECT count(*) FROM event_ticks) AS ticks, (SELECT count(*) FROM event_heads) AS heads,
+         (SELECT count(*) FROM event_drops) AS drops`,
+    ),
+  exit: (): void => {
+    process.exit(1);
+  },
+} satisfies OperationTable;
+
+export type ProbeOperations = typeof operations;
