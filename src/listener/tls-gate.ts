@@ -1,0 +1,78 @@
+import type { Socket } from "node:net";
+import tls, { type TLSSocket } from "node:tls";
+import { httpVersionOf, isTlsHandshake, readFirstBytes } from "./first-bytes.ts";
+import type { ListenerTimeouts, TlsFiles } from "./options.ts";
+
+/** What TLS 1.2 may use: forward secret and authenticated only, as HTTP/2 asks (RFC 9113 section 9.2.2). */
+const ciphers = [
+  "TLS_AES_128_GCM_SHA256",
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
+
+export type TlsGateOptions = {
+  tls: TlsFiles;
+  timeouts: ListenerTimeouts;
+  /** A socket whose handshake is done and whose HTTP version is known. */
+  onDecided: (socket: TLSSocket, version: "http1" | "http2") => void;
+};
+
+/**
+ * Takes sockets of a TLS port. The HTTP version is the one that ALPN chose; for a client without ALPN its first
+ * bytes tell. A plaintext client gets an HTTP/1.1 400 in words. Throws when certificate or key cannot be used.
+ */
+export function createTlsGate(options: TlsGateOptions): (socket: Socket) => void {
+  const { timeouts, onDecided } = options;
+  const server = tls.createServer({
+    cert: options.tls.cert,
+    key: options.tls.key,
+    minVersion: "TLSv1.2",
+    ciphers,
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: timeouts.handshakeTimeoutMs,
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", (socket) => {
+    socket.on("error", () => {});
+    readFirstBytes(
+      socket,
+      timeouts.sniffTimeoutMs,
+      (seen) => versionByAlpn(socket) ?? httpVersionOf(seen),
+      (version) => {
+        // http2 refuses a TLS socket without this, though its client has just sent the HTTP/2 preface.
+        if (version === "http2") socket.alpnProtocol = "h2";
+        onDecided(socket, version);
+      },
+    );
+  });
+  return (socket) => {
+    readFirstBytes(socket, timeouts.sniffTimeoutMs, isTlsHandshake, (isTls) => {
+      if (isTls) server.emit("connection", socket);
+      else refusePlaintext(socket, timeouts.lingerTimeoutMs);
+    });
+  };
+}
+
+function versionByAlpn(socket: TLSSocket): "http1" | "http2" | undefined {
+  if (socket.alpnProtocol === "h2") return "http2";
+  return socket.alpnProtocol === "http/1.1" ? "http1" : undefined;
+}
+
+/** gRPC clients cannot read it either, but they report that an HTTP/1.x server answered. */
+function refusePlaintext(socket: Socket, lingerTimeoutMs: number): void {
+  const text = "This port speaks TLS: use https:// or, for gRPC, TLS channel credentials.\n";
+  socket.end(
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+      `Content-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
+  );
+  // What the client still sends is discarded: closing on it at once would reset the answer away.
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), lingerTimeoutMs);
+  socket.once("close", () => clearTimeout(timer));
+}
