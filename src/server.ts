@@ -1,0 +1,79 @@
+import { inspect } from "node:util";
+import { type App, buildApp } from "./app.ts";
+import { readConfig } from "./config/read.ts";
+import type { Flags } from "./config/sources.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { ListenError } from "./listener/bind.ts";
+import { DatabaseInUseError, DatabaseTooNewError, DatabaseUnusableError } from "./sqlite/errors.ts";
+import { describePortTaken, welcome } from "./start-messages.ts";
+
+/** How long the background checks of the providers may take. */
+const providerCheckTimeoutMs = 20_000;
+
+/**
+ * Runs the server until a signal ends it: the first SIGTERM or SIGINT drains, a second one ends at once.
+ * What keeps it from starting is told in words on stderr, with exit code 1.
+ */
+export async function serve(flags: Flags = {}): Promise<void> {
+  const config = await orExit(() => readConfig(flags));
+  const app = await orExit(() => buildApp(config));
+  const { urls } = await listenOrExit(app, config);
+  process.stdout.write(welcome(config, urls));
+
+  const checks = new AbortController();
+  const timeout = AbortSignal.timeout(providerCheckTimeoutMs);
+  void app.checkProviders(AbortSignal.any([checks.signal, timeout]));
+  const stop = (signal: NodeJS.Signals) => {
+    process.stderr.write(`${signal}: finishing what runs; once more ends at once\n`);
+    checks.abort();
+    for (const again of ["SIGTERM", "SIGINT"] as const) process.once(again, () => process.exit(1));
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  const onFirst = (signal: NodeJS.Signals) => {
+    process.off("SIGTERM", onFirst);
+    process.off("SIGINT", onFirst);
+    stop(signal);
+  };
+  process.on("SIGTERM", onFirst);
+  process.on("SIGINT", onFirst);
+}
+
+async function listenOrExit(app: App, config: Config) {
+  try {
+    return await app.listen();
+  } catch (error) {
+    await app.close();
+    if (!(error instanceof ListenError) || error.code !== "EADDRINUSE") return fail(error);
+    process.stderr.write(await describePortTaken(config));
+    return process.exit(1);
+  }
+}
+
+async function orExit<T>(start: () => T | Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** Ends the process: what the operator can mend is told in words, anything else with its stack. */
+function fail(error: unknown): never {
+  const text = isExpected(error) ? error.message : inspect(error);
+  process.stderr.write(`chatwire cannot start: ${text}\n`);
+  process.exit(1);
+}
+
+function isExpected(error: unknown): error is Error {
+  const kinds = [
+    ConfigError,
+    DatabaseInUseError,
+    DatabaseTooNewError,
+    DatabaseUnusableError,
+    ListenError,
+  ];
+  return kinds.some((kind) => error instanceof kind);
+}

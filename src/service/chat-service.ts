@@ -1,0 +1,203 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { ChatError, notImplemented } from "../chat/errors.ts";
+import { type Part, textOf, thoughtsOf } from "../chat/message.ts";
+import type { ModelCatalog } from "../chat/model-catalog.ts";
+import { addChunk } from "../chat/reply.ts";
+import type { ChatRequest, ChatService, SendMessageResponseSchema } from "../gen/chat/chat_pb.ts";
+import { framework, version } from "../version.ts";
+import { principalOf } from "./caller.ts";
+import { type ChatStreamOptions, chat, startTurn, streamChat } from "./chat-stream.ts";
+import {
+  fromGeneration,
+  toFinishReason,
+  toInt32,
+  toMessage,
+  toSessionInfo,
+  toSessionSummary,
+  toUsage,
+  turnFailure,
+} from "./convert.ts";
+import { validateCreateSession, validateId, validateOptionalId, validatePage } from "./validate.ts";
+
+export type ChatServiceOptions = ChatStreamOptions & {
+  models: ModelCatalog;
+  /** Chat, StreamChat and SendMessage calls that are open now. */
+  activeStreams: () => number;
+};
+
+/** The RPCs of chat.ChatService. */
+export function createChatService(options: ChatServiceOptions): ServiceImpl<typeof ChatService> {
+  const { engine, models, now } = options;
+  const defaultModel = () => models.defaultModel.info.modelId;
+
+  return {
+    async createSession(request, context) {
+      validateCreateSession(request);
+      const session = await engine.createSession(principalOf(context), {
+        modelId: request.modelId,
+        title: request.title,
+        systemInstruction: request.systemInstruction,
+        generation: fromGeneration(request.generation),
+        metadata: request.metadata,
+      });
+      const { sessionId, model } = session;
+      return { sessionId, model, success: true, message: `session created with ${model}` };
+    },
+
+    async getSessionInfo(request, context) {
+      validateId("session_id", request.sessionId);
+      const session = await engine.getSession(principalOf(context), request.sessionId);
+      const lastSequence = await engine.lastSequence(request.sessionId);
+      return toSessionInfo({ ...session, lastSequence }, now());
+    },
+
+    async listSessions(request, context) {
+      const page = validatePage(request);
+      if (request.query !== "") {
+        throw notImplemented("query");
+      }
+      const principal = principalOf(context);
+      const { items, nextPageToken } = await engine.listSessions(principal, page);
+      return {
+        sessions: items.map((session) => toSessionSummary(session, now())),
+        activeSessions: toInt32(await engine.countSessions(principal)),
+        nextPageToken,
+      };
+    },
+
+    async deleteSession(request, context) {
+      validateId("session_id", request.sessionId);
+      await engine.deleteSession(principalOf(context), request.sessionId);
+      return { success: true, message: "session deleted" };
+    },
+
+    async listMessages(request, context) {
+      validateId("session_id", request.sessionId);
+      const page = { ...validatePage(request), newestFirst: request.newestFirst };
+      const principal = principalOf(context);
+      // Before the messages: what happens meanwhile is then seen twice by no one and missed by no one.
+      const lastSequence = await engine.lastSequence(request.sessionId);
+      const { items, nextPageToken } = await engine.listMessages(
+        principal,
+        request.sessionId,
+        page,
+      );
+      return {
+        messages: items.map(toMessage),
+        nextPageToken,
+        lastSequence: BigInt(lastSequence),
+        epoch: 1,
+      };
+    },
+
+    chat: (requests, context) => chat(options, requests, context),
+    streamChat: (request, context) => streamChat(options, request, context),
+    sendMessage: (request, context) => sendMessage(options, request, context),
+
+    async cancelTurn(request, context) {
+      validateId("session_id", request.sessionId);
+      validateOptionalId("turn_id", request.turnId);
+      if (request.requestId !== "") {
+        throw notImplemented("request_id");
+      }
+      const principal = principalOf(context);
+      return engine.cancelTurn(principal, request.sessionId, request.turnId);
+    },
+
+    async getServerStats(_request, context) {
+      const stats = engine.stats();
+      return {
+        uptimeSeconds: toInt32(Math.floor((now() - stats.startedAt) / 1000)),
+        totalRequests: toInt32(stats.totalRequests),
+        successfulRequests: toInt32(stats.successfulRequests),
+        failedRequests: toInt32(stats.failedRequests),
+        activeSessions: toInt32(await engine.countSessions(principalOf(context))),
+        totalSessionsCreated: toInt32(stats.sessionsCreated),
+        averageResponseTime: stats.averageResponseTime,
+        averageFirstChunkTime: stats.averageFirstChunkTime,
+        model: defaultModel(),
+        framework,
+        version,
+        activeStreams: toInt32(options.activeStreams()),
+        runningTurns: toInt32(engine.runningTurns()),
+        inputTokens: BigInt(stats.inputTokens),
+        outputTokens: BigInt(stats.outputTokens),
+        cancelledTurns: BigInt(stats.cancelledTurns),
+      };
+    },
+
+    async health(_request, context) {
+      const startedMs = performance.now();
+      const common = { model: defaultModel(), framework };
+      try {
+        const activeSessions = toInt32(await engine.countSessions(principalOf(context)));
+        const healthy = !engine.isDraining();
+        const message = healthy ? "ok" : "the server is about to stop";
+        // How long the store took to answer.
+        const pingMs = performance.now() - startedMs;
+        return { ...common, healthy, message, pingMs, activeSessions };
+      } catch (error) {
+        if (!(error instanceof ChatError)) throw error;
+        return { ...common, healthy: false, message: error.message };
+      }
+    },
+
+    listModels() {
+      return {
+        models: models.list().map(({ model: { info }, isDefault, aliases }) => ({
+          modelId: info.modelId,
+          displayName: info.displayName,
+          provider: info.provider,
+          isDefault,
+          contextTokensMax: info.contextTokensMax,
+          outputTokensMax: info.outputTokensMax,
+          aliases: [...aliases],
+          supportsAttachments: info.supportsAttachments,
+          supportsThoughts: info.supportsThoughts,
+        })),
+      };
+    },
+
+    updateSession: () => Promise.reject(notImplemented("UpdateSession")),
+    forkSession: () => Promise.reject(notImplemented("ForkSession")),
+    watchSession: () => failingStream(notImplemented("WatchSession")),
+    getAttachment: () => failingStream(notImplemented("GetAttachment")),
+  };
+}
+
+/** A stream that ends with an error before its first message. */
+function failingStream(error: ChatError): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
+}
+
+/** One turn, the whole reply at once. A turn that fails ends the call with its status. */
+async function sendMessage(
+  options: ChatServiceOptions,
+  request: ChatRequest,
+  context: HandlerContext,
+): Promise<MessageInitShape<typeof SendMessageResponseSchema>> {
+  const { sessionId, turnId, events } = await startTurn(options, request, context);
+  context.responseHeader.set("chat-session-id", sessionId);
+  const parts: Part[] = [];
+  for await (const event of events()) {
+    if (event.type === "chunk") addChunk(parts, event);
+    if (event.type !== "end") continue;
+    const failure = turnFailure(event);
+    if (failure) throw failure;
+    return {
+      sessionId,
+      turnId,
+      messageId: event.messageId,
+      text: textOf(parts),
+      thoughts: thoughtsOf(parts),
+      model: event.model,
+      finishReason: toFinishReason(event.finishReason),
+      usage: toUsage(event.usage),
+      messageCount: toInt32(event.messageCount),
+      processingTime: event.processingMs / 1000,
+      sequence: BigInt(event.sequence),
+    };
+  }
+  throw new ChatError("internal", "INTERNAL", "the turn's events have no end");
+}
