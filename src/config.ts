@@ -1,0 +1,215 @@
+import { foreignNames, laterSettings } from "./config/later.ts";
+import { isLoopback } from "./config/loopback.ts";
+import {
+  chooseDefaultModel,
+  type GeminiConfig,
+  geminiFrom,
+  modelProblems,
+} from "./config/models.ts";
+import type { Database } from "./config/parse.ts";
+import { type SettingName, settingNames, settings, type Values } from "./config/settings.ts";
+import { type Flags, type Found, findValues, parseEnvText, show } from "./config/sources.ts";
+
+/** What the server runs by: checked, with units in its names, and frozen. DESIGN section 5. */
+export type Config = {
+  /** A host name or address, in lower case and without brackets. */
+  readonly host: string;
+  /** From 0 (any free port) to 65535. */
+  readonly port: number;
+  readonly allowAnonymous: boolean;
+  /** Host names in lower case, without ports. */
+  readonly allowedHosts: readonly string[];
+  /** As browsers write them in `Origin`. */
+  readonly corsOrigins: readonly string[];
+  /** Absolute paths of PEM files. Undefined: plaintext. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly database: Database;
+  readonly durability: "full" | "normal";
+  readonly eventRetentionMs: number;
+  readonly eventRetentionBytes: number;
+  /** The id of a model, aliases resolved. */
+  readonly defaultModel: string;
+  /** Why it is that one, in words that follow "because". */
+  readonly defaultModelReason: string;
+  /** Undefined: Gemini is not offered. */
+  readonly gemini: GeminiConfig | undefined;
+  /** Alias to model id; never to another alias. */
+  readonly modelAliases: Readonly<Record<string, string>>;
+  readonly scriptedModel: boolean;
+  /** 0: at once. */
+  readonly elizaWordsPerSecond: number;
+  readonly messageBytesMax: number;
+  readonly connectionsMax: number;
+  readonly connectionStreamsMax: number;
+  readonly runningTurnsMax: number;
+  readonly firstChunkTimeoutMs: number;
+  readonly idleChunkTimeoutMs: number;
+  readonly turnTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly drainTimeoutMs: number;
+  readonly logLevel: Values["LOG_LEVEL"];
+  /** What the operator should know although the server starts: whole sentences to log at the start. */
+  readonly warnings: readonly string[];
+};
+
+/** The server cannot start with this configuration. `problems` has all of them, each naming its setting. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `the configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n` +
+        problems.map((problem) => `  - ${problem}`).join("\n"),
+    );
+    this.problems = problems;
+  }
+}
+
+export type ConfigSources = {
+  /** The environment. A variable that is set but empty means "the default", whatever .env says. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Parsed flags by their camel-case names (`databaseUrl`); they win over everything. */
+  flags?: Flags;
+  /** The content of `.env`; the environment wins over it. */
+  dotEnvText?: string;
+  /** What relative paths are relative to. */
+  cwd?: string;
+  /** Why a file cannot be read, or undefined where it can; called for each file the server will need. */
+  fileProblem?: (path: string) => string | undefined;
+};
+
+/** Makes a Config of its sources. Throws ConfigError with every problem at once; reads nothing itself. */
+export function loadConfig(sources: ConfigSources): Config {
+  const cwd = sources.cwd ?? process.cwd();
+  const dotEnv = parseEnvText(sources.dotEnvText ?? "");
+  const layers = { env: sources.env, flags: sources.flags ?? {}, dotEnv };
+  const { found, problems } = findValues(layers);
+  const values = parseValues(found, cwd, problems);
+  const later = laterIn({ ...dotEnv, ...sources.env });
+  problems.push(...later.problems, ...safetyProblems(values), ...modelProblems(values));
+  for (const name of ["TLS_CERT_FILE", "TLS_KEY_FILE"] as const) {
+    const problem = values[name] && sources.fileProblem?.(values[name]);
+    if (problem) problems.push(`${show(name, found.get(name))}: ${problem}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  const warnings = [...later.warnings, ...unknownIn(dotEnv), ...unusedIn(values, found)];
+  return toConfig(values, warnings);
+}
+
+/** The default model and why it is that one: "gemini-3.8-flash, because GEMINI_API_KEY is set". */
+export function describeDefaultModel(config: Config): string {
+  return `${config.defaultModel}, because ${config.defaultModelReason}`;
+}
+
+/** The value of every setting; one that cannot be parsed is reported and has its default, so that the rest is checked too. */
+function parseValues(
+  found: ReadonlyMap<SettingName, Found>,
+  cwd: string,
+  problems: string[],
+): Values {
+  const parsed = settingNames.map((name) => {
+    const { parse, default: standard } = settings[name];
+    const standardValue = standard === "" ? undefined : parse(standard, cwd);
+    const given = found.get(name);
+    if (given === undefined) return [name, standardValue];
+    try {
+      return [name, parse(given.text, cwd)];
+    } catch (error) {
+      problems.push(`${show(name, given)}: ${(error as Error).message}`);
+      return [name, standardValue];
+    }
+  });
+  return Object.fromEntries(parsed);
+}
+
+function safetyProblems(values: Values): string[] {
+  const problems: string[] = [];
+  if (!values.ALLOW_ANONYMOUS && !isLoopback(values.HOST)) {
+    problems.push(
+      `HOST="${values.HOST}" is reachable from other machines, and this release lets everybody who can reach it read and delete every session: ` +
+        "keep HOST=localhost, or set ALLOW_ANONYMOUS=1 where something in front decides who gets in",
+    );
+  }
+  if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) {
+    const [set, missing] = values.TLS_CERT_FILE
+      ? ["TLS_CERT_FILE", "TLS_KEY_FILE"]
+      : ["TLS_KEY_FILE", "TLS_CERT_FILE"];
+    problems.push(`${missing} is missing: ${set} is set, and TLS needs both`);
+  }
+  return problems;
+}
+
+function laterIn(env: ConfigSources["env"]): { problems: string[]; warnings: string[] } {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  for (const [name, without] of Object.entries(laterSettings)) {
+    if (!env[name]?.trim()) continue;
+    if (without === "warn")
+      warnings.push(`${name} is set, but this release does not act on it yet.`);
+    else problems.push(`${name} is set, but this release cannot do what it asks for; unset it`);
+  }
+  return { problems, warnings };
+}
+
+function unknownIn(dotEnv: Readonly<Record<string, string>>): string[] {
+  const known = (name: string) =>
+    Object.hasOwn(settings, name) ||
+    Object.hasOwn(laterSettings, name) ||
+    foreignNames.has(name.toUpperCase());
+  return Object.keys(dotEnv)
+    .filter((name) => !known(name))
+    .map(
+      (name) => `.env sets ${name}, which chatwire does not know; .env.example lists its settings.`,
+    );
+}
+
+function unusedIn(values: Values, found: ReadonlyMap<SettingName, Found>): string[] {
+  const warnings: string[] = [];
+  const { GOOGLE_CLOUD_PROJECT: project, GOOGLE_CLOUD_LOCATION: location } = values;
+  if (geminiFrom(values) !== undefined) return warnings;
+  if (project !== undefined || location !== undefined) {
+    const [set, missing] = project
+      ? ["GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"]
+      : ["GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_PROJECT"];
+    warnings.push(`${set} is set without ${missing}, so Vertex AI is not used.`);
+  }
+  for (const name of ["GEMINI_BASE_URL", "GEMINI_MODELS"] as const) {
+    if (found.has(name)) warnings.push(`${name} has no effect without GEMINI_API_KEY.`);
+  }
+  return warnings;
+}
+
+function toConfig(values: Values, warnings: string[]): Config {
+  const { modelId, reason } = chooseDefaultModel(values);
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = values;
+  return Object.freeze({
+    host: values.HOST,
+    port: values.PORT,
+    allowAnonymous: values.ALLOW_ANONYMOUS,
+    allowedHosts: values.ALLOWED_HOSTS ?? Object.freeze([]),
+    corsOrigins: values.CORS_ORIGINS ?? Object.freeze([]),
+    tls: certFile && keyFile ? Object.freeze({ certFile, keyFile }) : undefined,
+    database: values.DATABASE_URL,
+    durability: values.DURABILITY,
+    eventRetentionMs: values.EVENT_RETENTION_MS,
+    eventRetentionBytes: values.EVENT_RETENTION_BYTES,
+    defaultModel: modelId,
+    defaultModelReason: reason,
+    gemini: geminiFrom(values),
+    modelAliases: values.MODEL_ALIASES ?? Object.freeze({}),
+    scriptedModel: values.SCRIPTED_MODEL,
+    elizaWordsPerSecond: values.ELIZA_WORDS_PER_SECOND,
+    messageBytesMax: values.MESSAGE_BYTES_MAX,
+    connectionsMax: values.CONNECTIONS_MAX,
+    connectionStreamsMax: values.CONNECTION_STREAMS_MAX,
+    runningTurnsMax: values.RUNNING_TURNS_MAX,
+    firstChunkTimeoutMs: values.FIRST_CHUNK_TIMEOUT_MS,
+    idleChunkTimeoutMs: values.IDLE_CHUNK_TIMEOUT_MS,
+    turnTimeoutMs: values.TURN_TIMEOUT_MS,
+    heartbeatMs: values.HEARTBEAT_MS,
+    drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
+    logLevel: values.LOG_LEVEL,
+    warnings: Object.freeze(warnings),
+  });
+}

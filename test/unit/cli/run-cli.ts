@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const bin = fileURLToPath(new URL("../../../bin/chatwire.js", import.meta.url));
+const python = "/usr/bin/python3";
+
+/** Runs its arguments in a terminal, and passes bytes and the exit code on. */
+const ptyScript =
+  "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
+export type Result = { code: number | null; stdout: string; stderr: string };
+
+export type RunningCli = {
+  readonly child: ChildProcess;
+  /** Resolves when the output so far, stdout and stderr together, matches. */
+  until(pattern: RegExp): Promise<string>;
+  type(text: string): void;
+  /** Waits for the end. */
+  result(): Promise<Result>;
+};
+
+export type CliOptions = {
+  env?: Record<string, string>;
+  /** Run in a terminal of its own. */
+  terminal?: boolean;
+  cwd?: string;
+};
+
+/** Starts `chatwire` as people do. It is killed after the test, should it still run. */
+export function startCli(t: TestContext, args: string[], options: CliOptions = {}): RunningCli {
+  const command = [process.execPath, bin, ...args];
+  const [file = "", ...rest] = options.terminal ? [python, "-c", ptyScript, ...command] : command;
+  const child = spawn(file, rest, {
+    env: { ...environment(), TERM: "xterm", ...options.env },
+    stdio: "pipe",
+    ...(options.cwd && { cwd: options.cwd }),
+  });
+  const output = { stdout: "", stderr: "", both: "" };
+  const closed = once(child, "close");
+  const changed = new EventTarget();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (text: string) => {
+      output[name] += text;
+      output.both += text;
+      changed.dispatchEvent(new Event("change"));
+    });
+  }
+  child.stdin.on("error", () => {});
+  child.once("close", () => changed.dispatchEvent(new Event("change")));
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await closed;
+  });
+  return {
+    child,
+    async until(pattern) {
+      while (!pattern.test(output.both)) {
+        const ended = child.exitCode !== null || child.signalCode !== null;
+        assert.ok(!ended, `it ended without ${pattern}: ${JSON.stringify(output.both)}`);
+        await once(changed, "change", { signal: t.signal });
+      }
+      return output.both;
+    },
+    type: (text) => void child.stdin.write(text),
+    async result() {
+      await closed;
+      return { code: child.exitCode, stdout: output.stdout, stderr: output.stderr };
+    },
+  };
+}
+
+/** This process's environment without what would change how the child behaves. */
+function environment(): NodeJS.ProcessEnv {
+  const ours = new Set(["CHATWIRE_URL", "NO_COLOR", "FORCE_COLOR", "NODE_TEST_CONTEXT"]);
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)));
+}
+
+/** Runs `chatwire` to its end with `input` as its standard input. */
+export function runCli(
+  t: TestContext,
+  args: string[],
+  input: string | Uint8Array = "",
+  options: CliOptions = {},
+): Promise<Result> {
+  const cli = startCli(t, args, options);
+  cli.child.stdin?.end(input);
+  return cli.result();
+}
+
+/** Why there is no terminal to test in; false where there is. Missing it fails where CI=true. */
+export function noTerminal(): string | false {
+  if (spawnSync(python, ["-c", "import pty"]).status === 0) return false;
+  assert.notEqual(process.env.CI, "true", `${python} with its pty module is needed`);
+  return `${python} with its pty module is needed`;
+}
+
+/** A directory that is removed after the test. */
+export function temporaryDirectory(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "chatwire-cli-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
