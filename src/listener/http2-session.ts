@@ -16,7 +16,12 @@ export function watchPeer(
   let dead: NodeJS.Timeout | undefined;
   const interval = setInterval(() => {
     if (session.destroyed || dead !== undefined) return;
-    dead = setTimeout(onDead, pingTimeoutMs).unref();
+    // After a stall of this process timers run first: the answer may be waiting in the socket, so read once more.
+    dead = setTimeout(() => {
+      setImmediate(() => {
+        if (dead !== undefined && !session.destroyed) onDead();
+      });
+    }, pingTimeoutMs).unref();
     session.ping(() => {
       clearTimeout(dead);
       dead = undefined;

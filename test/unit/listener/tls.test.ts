@@ -81,7 +81,7 @@ test("speaks TLS 1.2 and 1.3, nothing older, and no cipher that HTTP/2 forbids",
 test("cuts a TLS handshake that stalls or is broken, and a client that is silent after it", async (t) => {
   const { port, listener } = await startListener(t, {
     tls: testCertificate,
-    timeouts: { handshakeTimeoutMs: 50, sniffTimeoutMs: 50 },
+    timeouts: { handshakeTimeoutMs: 50 },
   });
   const stalled = await connectTcp(t, port);
   stalled.write(Buffer.from([0x16, 3, 1]));
@@ -89,9 +89,15 @@ test("cuts a TLS handshake that stalls or is broken, and a client that is silent
   const broken = await connectTcp(t, port);
   broken.write(Buffer.concat([Buffer.from([0x16, 3, 1, 0, 64]), Buffer.alloc(64, 0xff)]));
   await readAll(broken);
-  const silent = await connectTls(t, port, { ALPNProtocols: ["h2"] });
-  await readAll(silent);
   await until(() => listener.connections().sockets === 0);
+
+  const patient = await startListener(t, {
+    tls: testCertificate,
+    timeouts: { sniffTimeoutMs: 50 },
+  });
+  const silent = await connectTls(t, patient.port, { ALPNProtocols: ["h2"] });
+  await readAll(silent);
+  await until(() => patient.listener.connections().sockets === 0);
 });
 
 test("survives resets in the handshake and after it", async (t) => {
