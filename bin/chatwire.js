@@ -10,7 +10,8 @@ if (found[0] > needed[0] || (found[0] === needed[0] && found[1] >= needed[1])) {
   import(installed ? "../dist/cli/main.js" : "../src/cli/main.ts")
     .then((cli) => cli.main())
     .catch((error) => {
-      console.error(error);
+      var notInstalled = error && error.code === "ERR_MODULE_NOT_FOUND" && !installed;
+      console.error(notInstalled ? "chatwire's packages are not installed; run: npm ci" : error);
       process.exitCode = 1;
     });
 } else {
@@ -19,7 +20,8 @@ if (found[0] > needed[0] || (found[0] === needed[0] && found[1] >= needed[1])) {
       needed.join(".") +
       " or newer, and this is " +
       process.versions.node +
-      ".\nIn a checkout, `npm start` and `npm run chat` bring their own; elsewhere get one from https://nodejs.org/",
+      ".\nIn a checkout, `npm ci` brings one for `npm start` and `npm run chat`; where it ran no install" +
+      "\nscripts, `npm rebuild node` fetches it. Elsewhere get one from https://nodejs.org/",
   );
   process.exitCode = 1;
 }

@@ -25,11 +25,17 @@ export function commandsToTry(url: string, platform: NodeJS.Platform, tls: boole
   const insecure = tls ? " --insecure" : "";
   const json = quote("content-type: application/json");
   const body = quote('{"message":"Hello, I feel a little tired today"}');
-  const chatUrl = url.endsWith(":50051") ? "" : ` -- --url ${url}`;
   return [
     `${curl}${insecure} ${url}/chat.ChatService/SendMessage -H ${json} -d ${body}`,
-    `npm run chat${chatUrl}`,
+    chatCommand(url),
   ];
+}
+
+/** Starts the terminal client: in a checkout by npm, from an installed package by its command. */
+function chatCommand(url: string): string {
+  const isPackage = import.meta.url.includes("/node_modules/");
+  if (isPackage) return `npx chatwire chat${url.endsWith(":50051") ? "" : ` --url ${url}`}`;
+  return `npm run chat${url.endsWith(":50051") ? "" : ` -- --url ${url}`}`;
 }
 
 function quoteForSh(text: string): string {
@@ -49,7 +55,7 @@ export async function describePortTaken(config: Config): Promise<string> {
   const start = `npm start -- --port ${other}`;
   if (await isChatwire(url)) {
     return `Port ${config.port} is taken: chatwire runs there already, at ${url}.
-Talk to it with: npm run chat
+Talk to it with: ${chatCommand(url)}
 Or start another beside it, with data of its own: ${start} --database-url sqlite:data/other.db
 `;
   }

@@ -2754,9 +2754,10 @@ export const ChatService: GenService<{
    * - UNAVAILABLE (SERVER_STOPPED): the server died or drained in mid turn.
    * - RESOURCE_EXHAUSTED (MODEL_RATE_LIMITED): the provider's quota; RetryInfo says how long.
    * - DEADLINE_EXCEEDED (MODEL_FIRST_CHUNK_TIMEOUT, MODEL_IDLE_TIMEOUT, MODEL_TURN_TIMEOUT).
-   * - FAILED_PRECONDITION (MODEL_RETIRED): the provider no longer has the model.
+   * - FAILED_PRECONDITION (MODEL_RETIRED): the provider no longer has the model. (MODEL_KEY_REJECTED):
+   *   the server's key is refused; its operator mends it.
    * - INVALID_ARGUMENT (MODEL_REFUSED_REQUEST): the provider does not take the request as it is.
-   * - INTERNAL (MODEL_KEY_REJECTED, MODEL_FAILED): for the server's operator to mend.
+   * - INTERNAL (MODEL_FAILED): for the server's operator to mend.
    *
    * Before the turn exists, and without any event, it fails with INVALID_ARGUMENT (INVALID_REQUEST,
    * MODEL_UNKNOWN), FAILED_PRECONDITION (SESSION_BUSY) by on_busy, RESOURCE_EXHAUSTED
