@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startApp } from "../support/app.ts";
+import { requireProgram, runProgram, temporaryFolder } from "../support/programs.ts";
+
+const python = "/usr/bin/python3";
+const example = fileURLToPath(new URL("../../examples/python/chat.py", import.meta.url));
+const contracts = {
+  "today's contract": "../../proto/chat/chat.proto",
+  "the original contract": "../fixtures/contract/seed.proto",
+};
+
+const skip =
+  requireProgram(python, ["-c", "import grpc"]) ||
+  requireProgram("protoc", ["--version"]) ||
+  requireProgram("/bin/sh", ["-c", "command -v grpc_python_plugin"]);
+
+for (const [name, contract] of Object.entries(contracts)) {
+  test(`examples/python/chat.py talks with stubs of ${name}`, { skip }, async (t) => {
+    const folder = temporaryFolder(t);
+    copyFileSync(new URL(contract, import.meta.url), join(folder, "chat.proto"));
+    copyFileSync(example, join(folder, "chat.py"));
+    const plugin = "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin";
+    const out = [`--python_out=${folder}`, `--grpc_python_out=${folder}`];
+    const stubs = await runProgram(t, "protoc", [`-I${folder}`, plugin, ...out, "chat.proto"]);
+    assert.equal(stubs.code, 0, stubs.stderr);
+
+    const { port } = await startApp(t);
+    const address = `127.0.0.1:${port}`;
+    const env = { ...process.env, CHATWIRE_ADDRESS: address, no_proxy: "127.0.0.1" };
+    const args = [join(folder, "chat.py"), "Hello", "I feel a little tired today"];
+    const { code, stdout, stderr } = await runProgram(t, python, args, { env });
+    assert.equal(code, 0, stderr);
+    const [first = "", ...replies] = stdout.trim().split("\n");
+    assert.match(first, /^Session \S+ with eliza\.$/);
+    assert.equal(replies.length, 2, stdout);
+    assert.ok(replies.every((reply) => reply.trim() !== ""));
+  });
+}
