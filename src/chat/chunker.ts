@@ -65,8 +65,7 @@ const splitters: Record<ChunkBy, Splitter> = {
     const end = completeLength(text);
     const pieces: string[] = [];
     let from = 0;
-    // A mark belongs to the space before it. Each space is looked at once, however many there are.
-    for (const { index, 0: match } of text.slice(0, end).matchAll(/\S\s+(?!\p{M}|\u200D)/gu)) {
+    for (const { index, 0: match } of text.slice(0, end).matchAll(wordWithSpace)) {
       const to = index + match.length;
       pieces.push(...splitUnspaced(text.slice(from, to)));
       from = to;
@@ -85,6 +84,13 @@ const splitters: Record<ChunkBy, Splitter> = {
 
 /** ASCII without the carriage return: each unit is a grapheme. */
 const plainText = /^[\t\n\x20-\x7e]*$/;
+
+/**
+ * The end of a word with the space behind it. A mark belongs to the space before it, but not to a line break.
+ * Each space is looked at once, however many there are.
+ */
+const wordWithSpace =
+  /\S\s+(?:(?<=[\t\n\v\f\r\u2028\u2029])|(?![\p{M}\p{Grapheme_Extend}\p{Emoji_Modifier}\u200D]))/gu;
 
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 const words = new Intl.Segmenter("und", { granularity: "word" });

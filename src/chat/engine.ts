@@ -10,6 +10,7 @@ import type { Model } from "./model.ts";
 import type { ModelCatalog } from "./model-catalog.ts";
 import { readTurn } from "./read-turn.ts";
 import { recoverTurns } from "./recovery.ts";
+import { retryUntil } from "./retry.ts";
 import { createRunningTurn, type OnDisconnect, type RunningTurn } from "./running-turn.ts";
 import type { GenerationConfig, Principal, Session, SessionDetails } from "./session.ts";
 import { createStatsCounter, type Stats } from "./stats.ts";
@@ -285,7 +286,12 @@ export function createEngine(options: EngineOptions): Engine {
       await claim(sessionId, async () => {
         await engine.cancelTurn(principal, sessionId, "");
         await store.deleteSession(principal, sessionId);
-        await log.drop(sessionId);
+        // Nobody can repeat it: for its principal the session is gone.
+        await retryUntil(
+          givenUp.signal,
+          () => log.drop(sessionId),
+          () => {},
+        );
       });
     },
 

@@ -26,11 +26,11 @@ export type TestApp = {
   readonly port: number;
   readonly tls: boolean;
   readonly url: string;
-  /** Runs before the server closes; clients are closed here. */
+  /** Runs after the test, before what is left is looked at; clients are closed here. */
   defer(close: () => unknown): void;
   /** The samples of /metrics by name and labels, `chatwire_turns_running` or `name{a="b"}`. */
   metrics(): Promise<ReadonlyMap<string, number>>;
-  /** Closes it as a signal does; done after the test too. */
+  /** Closes it as a signal does, under its open clients; done after the test too. */
   close(): Promise<void>;
 };
 
@@ -65,9 +65,8 @@ export async function startApp(t: TestContext, options: TestAppOptions = {}): Pr
   const { port } = await app.listen();
   const deferred: (() => unknown)[] = [];
   let closed: Promise<void> | undefined;
-  const close = async () => {
-    for (const step of deferred.reverse()) await step();
-    await app.close();
+  const closeClients = async () => {
+    for (const step of deferred.splice(0).reverse()) await step();
   };
   const testApp: TestApp = {
     app,
@@ -76,10 +75,11 @@ export async function startApp(t: TestContext, options: TestAppOptions = {}): Pr
     url: `${tls ? "https" : "http"}://127.0.0.1:${port}`,
     defer: (step) => void deferred.push(step),
     metrics: async () => parseMetrics((await request(testApp, { path: "/metrics" })).body),
-    close: () => (closed ??= close()),
+    close: () => (closed ??= app.close()),
   };
   t.after(async () => {
-    if (!closed) await assertNothingRuns(testApp, deferred);
+    await closeClients();
+    if (!closed) await assertNothingRuns(testApp);
     await testApp.close();
     const { refusedTotal: _, ...open } = app.connections();
     for (const [name, count] of Object.entries(open)) assert.equal(count, 0, `${name} left`);
@@ -88,8 +88,7 @@ export async function startApp(t: TestContext, options: TestAppOptions = {}): Pr
   return testApp;
 }
 
-async function assertNothingRuns(app: TestApp, deferred: (() => unknown)[]): Promise<void> {
-  for (const step of deferred.splice(0).reverse()) await step();
+async function assertNothingRuns(app: TestApp): Promise<void> {
   await until(() => app.app.engine.runningTurns() === 0);
   await untilMetrics(app, (metrics) => openCalls(metrics) === 0);
 }

@@ -177,6 +177,10 @@ export function createFakeReplica(chat: FakeChat): FakeReplica {
     router.service(ChatService, {
       watchSession,
       streamChat,
+      async health(request, context) {
+        await enter("health", request, context);
+        return { healthy: true };
+      },
       async createSession(request, context) {
         await enter("createSession", request, context);
         const sessionId = `session-of-${request.requestId}`;

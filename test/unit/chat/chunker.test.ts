@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { type Chunk, createChunker } from "../../../src/chat/chunker.ts";
+import type { ChunkBy } from "../../../src/chat/turn.ts";
+
+const all: readonly ChunkBy[] = ["model", "word", "character"];
+
+/** How much may wait for its rest; see chunker.ts. */
+const heldUnitsMax = 256;
+
+const family = "👨‍👩‍👧‍👦";
+const zalgo = `z${"\u0301\u0489\u035f".repeat(8)}`;
+
+/** Pieces of text that are easily cut in the wrong place. */
+const delicate = fc.constantFrom(
+  family,
+  "🏳️‍🌈",
+  "👍🏽",
+  "🇩🇪",
+  "🇫🇷🇩",
+  "葛\u{e0100}",
+  "e\u0301",
+  " \u0301",
+  "\r\n\u200d",
+  " 🏽",
+  "\r\n",
+  "\r",
+  "\n\n",
+  "\t",
+  "  ",
+  "漢字と仮名。",
+  "ภาษาไทยง่ายนิดเดียว",
+  "क्षत्रिय",
+  "한국어",
+  zalgo,
+  "\u200d",
+  "\ud83d",
+  "\udc68",
+  "word ",
+  "https://example.org/a?b=c",
+);
+
+const text = fc
+  .array(fc.oneof(delicate, fc.string({ unit: "binary", maxLength: 6 })), { maxLength: 24 })
+  .map((pieces) => pieces.join(""));
+
+/** A text and where it is cut, in UTF-16 units. */
+const cutText = text.chain((whole) =>
+  fc.array(fc.nat({ max: whole.length }), { maxLength: 40 }).map((cuts) => cutAt(whole, cuts)),
+);
+
+describe("the chunker", () => {
+  for (const chunkBy of all) {
+    it(`gives every text back byte for byte, however it is cut, by ${chunkBy}`, () => {
+      fc.assert(
+        fc.property(cutText, (parts) => {
+          const chunks = chunksOf(chunkBy, parts);
+          assert.equal(joined(chunks), parts.join("").toWellFormed());
+          assert.ok(chunks.every((chunk) => chunk.text !== "" && !chunk.thought));
+        }),
+        { numRuns: 1_000 },
+      );
+    });
+
+    it(`keeps thoughts and text apart and in their order, by ${chunkBy}`, () => {
+      const runs = fc.array(fc.record({ text: text.map(wellFormed), thought: fc.boolean() }));
+      fc.assert(
+        fc.property(runs, (parts) => {
+          const chunker = createChunker(chunkBy);
+          const chunks = parts.flatMap((part) => chunker.push(part.text, part.thought));
+          assert.deepEqual(merge([...chunks, ...chunker.flush()]), merge(parts));
+        }),
+      );
+    });
+
+    it(`never holds more than a bounded piece, by ${chunkBy}`, () => {
+      const endless = [
+        "a",
+        " ",
+        "\u0301",
+        "\u200d",
+        "字",
+        "ก",
+        "🇩🇪",
+        "!",
+        "\r",
+        family,
+        "a\u0301 ",
+      ];
+      for (const piece of endless) {
+        assert.ok(heldMost(chunkBy, units(piece.repeat(2_000))) <= heldUnitsMax + 2, piece);
+      }
+    });
+
+    it(`cuts nowhere inside a grapheme of a text that comes at once, by ${chunkBy}`, () => {
+      fc.assert(
+        fc.property(text.map(wellFormed), (whole) => {
+          const inside = boundaries(chunksOf(chunkBy, [whole])).filter(
+            (at) => !graphemeStarts(whole).has(at),
+          );
+          assert.deepEqual(inside, []);
+        }),
+      );
+    });
+
+    it(`takes a megabyte that comes unit by unit, by ${chunkBy}`, () => {
+      const whole = `The quick brown ${family} jumps over the 狐狸. `.repeat(20_000);
+      const parts = units(whole.slice(0, 1_000_000));
+      // Each push looks at what is held and what is new: bounded pieces make the whole linear.
+      assert.ok(heldMost(chunkBy, parts) <= heldUnitsMax);
+    });
+  }
+
+  it("gives exactly the grapheme clusters of the whole text by character", () => {
+    fc.assert(
+      fc.property(cutText, (parts) => {
+        const chunks = chunksOf("character", parts).map((chunk) => chunk.text);
+        assert.deepEqual(chunks, graphemes(parts.join("")));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("gives the same characters when the text comes unit by unit", () => {
+    const whole = `${family}👍🏽葛\u{e0100}🇩🇪🇫🇷 e\u0301\r\nक्षत्रिय${zalgo}한`;
+    const chunks = chunksOf("character", units(whole)).map((chunk) => chunk.text);
+    assert.deepEqual(chunks, graphemes(whole));
+  });
+
+  it("gives a model's parts as they come, and holds back no complete one", () => {
+    const chunker = createChunker("model");
+    for (const part of ["Hel", "lo,\n", "  wor", "ld", "👍"]) {
+      assert.deepEqual(chunker.push(part, false), [{ text: part, thought: false }]);
+    }
+    assert.deepEqual(chunker.flush(), []);
+  });
+
+  it("holds half a grapheme of a model's part until its rest has come", () => {
+    const halves: [string, string][] = [
+      ["a\ud83d", "\udc68"],
+      ["a👨\u200d", "👩"],
+      ["a🇩", "🇪"],
+      ["a\r", "\n"],
+      [`${"🇩🇪".repeat(150)}🇫`, "🇷"],
+    ];
+    for (const [first, second] of halves) {
+      const [, cut] = chunksOf("model", [first, second]);
+      assert.equal(graphemes(cut?.text ?? "").length, 1, JSON.stringify(first));
+      assert.equal(graphemes(first + second).at(-1), cut?.text);
+    }
+  });
+
+  it("cuts after the space behind each word, and gives a word as soon as that has come", () => {
+    const chunker = createChunker("word");
+    assert.deepEqual(texts(chunker.push("  The qu", false)), ["  The "]);
+    assert.deepEqual(texts(chunker.push("ick\n\n", false)), ["quick\n\n"]);
+    assert.deepEqual(texts(chunker.push("\tbrown fox", false)), ["\tbrown "]);
+    assert.deepEqual(texts(chunker.flush()), ["fox"]);
+  });
+
+  it("finds the words of scripts that put no spaces between them", () => {
+    const chinese = texts(chunksOf("word", ["我喜欢苹果。你呢？"]));
+    assert.ok(chinese.length >= 4, chinese.join("|"));
+    const thai = texts(chunksOf("word", ["ภาษาไทยง่ายนิดเดียว"]));
+    assert.ok(thai.length >= 3, thai.join("|"));
+  });
+
+  it("is not slowed down by a megabyte of spaces, or of flags, that comes at once", () => {
+    for (const whole of [" ".repeat(1_000_000), `${"🇩🇪".repeat(200_000)}x🇩`]) {
+      for (const chunkBy of all)
+        assert.equal(joined(chunksOf(chunkBy, [whole])), whole.toWellFormed());
+    }
+  });
+});
+
+function chunksOf(chunkBy: ChunkBy, parts: readonly string[]): Chunk[] {
+  const chunker = createChunker(chunkBy);
+  return [...parts.flatMap((part) => chunker.push(part, false)), ...chunker.flush()];
+}
+
+/** The most that the chunker has taken and not yet given back, UTF-16 units. */
+function heldMost(chunkBy: ChunkBy, parts: readonly string[]): number {
+  const chunker = createChunker(chunkBy);
+  let held = 0;
+  let most = 0;
+  for (const part of parts) {
+    held += part.length - joined(chunker.push(part, false)).length;
+    most = Math.max(most, held);
+  }
+  assert.equal(joined(chunker.flush()).length, held);
+  return most;
+}
+
+function cutAt(whole: string, cuts: readonly number[]): string[] {
+  const places = [0, ...cuts.toSorted((one, other) => one - other), whole.length];
+  return places.slice(1).map((end, index) => whole.slice(places[index], end));
+}
+
+function units(whole: string): string[] {
+  return whole.split("");
+}
+
+function graphemes(whole: string): string[] {
+  const segments = new Intl.Segmenter("und", { granularity: "grapheme" }).segment(whole);
+  return Array.from(segments, ({ segment }) => segment.toWellFormed());
+}
+
+function graphemeStarts(whole: string): Set<number> {
+  return new Set(boundaries(graphemes(whole).map((grapheme) => ({ text: grapheme }))));
+}
+
+/** Where each chunk ends in the whole text. */
+function boundaries(chunks: readonly { text: string }[]): number[] {
+  let at = 0;
+  return chunks.map((chunk) => (at += chunk.text.length));
+}
+
+function merge(parts: readonly Chunk[]): Chunk[] {
+  const merged: Chunk[] = [];
+  for (const { text: piece, thought } of parts) {
+    if (piece === "") continue;
+    const last = merged.at(-1);
+    if (last?.thought === thought) last.text += piece;
+    else merged.push({ text: piece, thought });
+  }
+  return merged;
+}
+
+function wellFormed(whole: string): string {
+  return whole.toWellFormed();
+}
+
+function texts(chunks: readonly Chunk[]): string[] {
+  return chunks.map((chunk) => chunk.text);
+}
+
+function joined(chunks: readonly Chunk[]): string {
+  return texts(chunks).join("");
+}

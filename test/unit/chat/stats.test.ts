@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { FinishReason } from "../../../src/chat/message.ts";
+import { createStatsCounter } from "../../../src/chat/stats.ts";
+import { noUsage } from "../../../src/chat/tokens.ts";
+import type { TurnEnd } from "../../../src/chat/turn.ts";
+
+describe("the statistics", () => {
+  it("are zeros before anything has happened", () => {
+    const { startedAt, ...counts } = createStatsCounter(1_000).read();
+    assert.equal(startedAt, 1_000);
+    assert.deepEqual(new Set(Object.values(counts)), new Set([0]));
+  });
+
+  it("count every request once: answered, failed or refused", () => {
+    const stats = createStatsCounter(0);
+    const complete: FinishReason[] = ["stop", "max_tokens", "safety", "other", "cancelled"];
+    const failed: FinishReason[] = ["interrupted", "incomplete", "timeout", "failed"];
+    for (const finishReason of [...complete, ...failed]) stats.ended(endOf({ finishReason }));
+    stats.refused();
+    stats.sessionCreated();
+    const read = stats.read();
+    assert.equal(read.successfulRequests, complete.length);
+    assert.equal(read.failedRequests, failed.length + 1);
+    assert.equal(read.totalRequests, read.successfulRequests + read.failedRequests);
+    assert.equal(read.cancelledTurns, 1);
+    assert.equal(read.sessionsCreated, 1);
+  });
+
+  it("average over the turns that ended, in seconds, and first chunks over those that had one", () => {
+    const stats = createStatsCounter(0);
+    stats.ended(endOf({ processingMs: 1_000, firstChunkMs: 500 }));
+    stats.ended(endOf({ processingMs: 3_000, firstChunkMs: 1_500 }));
+    stats.ended(endOf({ processingMs: 2_000 }));
+    stats.refused();
+    assert.equal(stats.read().averageResponseTime, 2);
+    assert.equal(stats.read().averageFirstChunkTime, 1);
+  });
+
+  it("sum the tokens", () => {
+    const stats = createStatsCounter(0);
+    const usage = { ...noUsage, inputTokens: 3, outputTokens: 5 };
+    stats.ended(endOf({ usage }));
+    stats.ended(endOf({ usage, finishReason: "failed" }));
+    assert.equal(stats.read().inputTokens, 6);
+    assert.equal(stats.read().outputTokens, 10);
+  });
+});
+
+function endOf(overrides: Partial<TurnEnd>): TurnEnd {
+  return {
+    turnId: "turn",
+    sessionId: "session",
+    fence: 1,
+    model: "test",
+    finishReason: "stop",
+    usage: noUsage,
+    parts: [],
+    replyMessageId: "reply",
+    totalChunks: 0,
+    processingMs: 0,
+    sequence: 1,
+    endedAt: 0,
+    ...overrides,
+  };
+}

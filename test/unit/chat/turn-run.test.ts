@@ -1,0 +1,412 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { systemClock } from "../../../src/chat/clock.ts";
+import { ChatError } from "../../../src/chat/errors.ts";
+import { ModelError } from "../../../src/chat/model.ts";
+import { foldEnd } from "../../../src/chat/reply.ts";
+import { createMemoryStore } from "../../../src/store/memory.ts";
+import {
+  allMessages,
+  createFaulty,
+  createTurn,
+  endOf,
+  openEngine,
+  openMemoryLog,
+  readAll,
+  recordedEvents,
+  replyText,
+} from "../../support/engine.ts";
+import {
+  deafAfter,
+  failingAfter,
+  finish,
+  type Generate,
+  saying,
+  textPart,
+  thoughtPart,
+  waitingAfter,
+} from "../../support/models.ts";
+
+const usage = {
+  inputTokens: 10,
+  outputTokens: 20,
+  thinkingTokens: 30,
+  cachedTokens: 4,
+  totalTokens: 60,
+  estimated: false,
+};
+
+describe("a turn's events", () => {
+  it("come in the order of the contract, numbered, with the question on the first", async (t) => {
+    const { start } = await openEngine(t, {
+      generate: saying(thoughtPart("hm"), "Hel", "lo", finish),
+    });
+    const turn = await start();
+    const events = await readAll(turn);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["status", "start", "chunk", "chunk", "chunk", "end"],
+    );
+    assert.deepEqual(
+      events.map(({ sequence }) => sequence),
+      [1, 2, 3, 4, 5, 6],
+    );
+    assert.ok(events.every(({ turnId }) => turnId === turn.turnId));
+    const [status, begun, ...chunks] = events;
+    assert.ok(status?.type === "status" && begun?.type === "start");
+    assert.deepEqual(status.userMessage?.parts, [textPart("Hi")]);
+    assert.deepEqual([status.model, status.contextMessages], ["test", 1]);
+    assert.equal(begun.messageId, endOf(events).messageId);
+    assert.deepEqual(
+      chunks.flatMap((event) => (event.type === "chunk" ? [[event.number, event.thought]] : [])),
+      [
+        [1, true],
+        [2, undefined],
+        [3, undefined],
+      ],
+    );
+    assert.equal(endOf(events).totalChunks, 3);
+  });
+
+  it("have STATUS recorded before the model is called", async (t) => {
+    const log = await openMemoryLog();
+    let recorded: unknown[] | undefined;
+    const { start } = await openEngine(t, {
+      log,
+      async *generate(request) {
+        recorded = (await recordedEvents(log, sessionId)).map((event) =>
+          event.type === "status" ? event.contextMessages === request.messages.length : event.type,
+        );
+        yield finish;
+      },
+    });
+    let sessionId = "";
+    const turn = await start({ onDisconnect: "continue" });
+    sessionId = turn.sessionId;
+    await readAll(turn);
+    assert.deepEqual(recorded, [true]);
+  });
+
+  it("have the model's text byte for byte, however it is chunked", async (t) => {
+    const text = "  ```ts\n\tconst 名 = '👨‍👩‍👧';\r\n```\n\n\u0301 end ";
+    for (const chunkBy of ["model", "word", "character"] as const) {
+      const { start, texts } = await openEngine(t, {
+        generate: saying(...text.split(""), finish),
+      });
+      const turn = await start({ chunkBy });
+      assert.equal(replyText(await readAll(turn)), text);
+      assert.deepEqual(await texts(turn.sessionId), ["user: Hi", `model: ${text}`]);
+    }
+  });
+
+  it("need no start and no chunk: a model may say nothing", async (t) => {
+    const { start, texts } = await openEngine(t, { generate: saying(finish) });
+    const turn = await start();
+    const events = await readAll(turn);
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["status", "end"],
+    );
+    const { firstChunkMs, messageCount, finishReason } = endOf(events);
+    assert.deepEqual([firstChunkMs, messageCount, finishReason], [undefined, 1, "stop"]);
+    assert.deepEqual(await texts(turn.sessionId), ["user: Hi"]);
+  });
+
+  it("fold to the very end that was stored, at whatever time each clock is read", async (t) => {
+    let ms = 0;
+    const { port: store, calls } = spied(createMemoryStore());
+    const { start, log, ended } = await openEngine(t, {
+      store,
+      clock: { now: systemClock.now, monotonicMs: () => (ms += 3) },
+      generate: saying(
+        thoughtPart("hm"),
+        { type: "text", text: "Hello", signature: "sig" },
+        { type: "usage", usage },
+        finish,
+      ),
+    });
+    const turn = await start();
+    await readAll(turn);
+    const events = await recordedEvents(log, turn.sessionId);
+    const stored = calls[0] ?? assert.fail("no end was stored");
+    const { turnId, sessionId, replyMessageId, fence } = stored;
+    assert.deepEqual(
+      foldEnd(createTurn({ turnId, sessionId, replyMessageId }), fence, events),
+      stored,
+    );
+    assert.deepEqual(ended, [stored]);
+    const begun = events.find(({ type }) => type === "start");
+    assert.equal(begun?.elapsedMs, stored.firstChunkMs);
+  });
+});
+
+describe("a turn's usage", () => {
+  it("is the provider's last word", async (t) => {
+    const early = { ...usage, outputTokens: 1 };
+    const generate = saying({ type: "usage", usage: early }, "a", finish, { type: "usage", usage });
+    const { start } = await openEngine(t, { generate });
+    assert.deepEqual(endOf(await readAll(await start())).usage, usage);
+  });
+
+  it("is estimated where the provider gave none", async (t) => {
+    const { start } = await openEngine(t, {
+      generate: saying(thoughtPart("hmmmm"), "Hello", finish),
+    });
+    assert.deepEqual(endOf(await readAll(await start())).usage, {
+      inputTokens: 1,
+      outputTokens: 2,
+      thinkingTokens: 2,
+      cachedTokens: 0,
+      totalTokens: 5,
+      estimated: true,
+    });
+  });
+});
+
+describe("a model that fails", () => {
+  const overloaded = new ModelError("unavailable", "MODEL_OVERLOADED", "busy", {
+    retryable: true,
+    retryAfterMs: 7_000,
+  });
+  const failures: Record<string, { generate: Generate; reason: string; error: object }> = {
+    "with an error of its provider": {
+      generate: failingAfter(overloaded, "par"),
+      reason: "failed",
+      error: {
+        kind: "unavailable",
+        reason: "MODEL_OVERLOADED",
+        message: "busy",
+        retryable: true,
+        retryAfterMs: 7_000,
+      },
+    },
+    "with something unknown, which is not told": {
+      generate: failingAfter(new Error("secret"), "par"),
+      reason: "failed",
+      error: unknownFailure(),
+    },
+    "with undefined": {
+      generate: failingAfter(undefined, "par"),
+      reason: "failed",
+      error: unknownFailure(),
+    },
+    "with what looks like the end of a turn": {
+      generate: failingAfter({ finishReason: "stop", usage: "bad" }, "par"),
+      reason: "failed",
+      error: unknownFailure(),
+    },
+    "by ending without a reason": {
+      generate: saying("par"),
+      reason: "incomplete",
+      error: {
+        kind: "unavailable",
+        reason: "MODEL_INCOMPLETE",
+        message: "the model's stream ended without saying why; the reply may be cut short",
+        retryable: true,
+      },
+    },
+  };
+
+  for (const [how, { generate, reason, error }] of Object.entries(failures)) {
+    it(`${how} ends its turn with that, keeps what had come, and harms no later turn`, async (t) => {
+      const { store, start, answerWith } = await openEngine(t, { generate });
+      const turn = await start();
+      const events = await readAll(turn);
+      assert.equal(endOf(events).finishReason, reason);
+      assert.deepEqual(endOf(events).error, error);
+      assert.equal(replyText(events), "par");
+      const [, reply] = await allMessages(store, turn.sessionId);
+      assert.deepEqual([reply?.parts, reply?.state], [[textPart("par")], "partial"]);
+      answerWith(saying("fine", finish));
+      const next = await readAll(await start({ sessionId: turn.sessionId }));
+      assert.equal(endOf(next).finishReason, "stop");
+    });
+  }
+
+  it("before its first part leaves the question out of the next context", async (t) => {
+    const { start, answerWith } = await openEngine(t, { generate: failingAfter(overloaded) });
+    const turn = await start();
+    assert.deepEqual(
+      (await readAll(turn)).map(({ type }) => type),
+      ["status", "end"],
+    );
+    answerWith(saying("fine", finish));
+    const [status] = await readAll(await start({ sessionId: turn.sessionId }));
+    assert.equal(status?.type === "status" && status.contextMessages, 1);
+  });
+
+  it("by blocking the reply completes the turn, and leaves it out of the next context", async (t) => {
+    const { start, answerWith } = await openEngine(t, {
+      generate: saying("bad", { type: "finish", reason: "safety" }),
+    });
+    const turn = await start();
+    const end = endOf(await readAll(turn));
+    assert.deepEqual([end.finishReason, end.error], ["safety", undefined]);
+    answerWith(saying("fine", finish));
+    const [status] = await readAll(await start({ sessionId: turn.sessionId }));
+    assert.equal(status?.type === "status" && status.contextMessages, 1);
+  });
+
+  const long = 60_000;
+  const stuck = {
+    MODEL_FIRST_CHUNK_TIMEOUT: {
+      firstChunkTimeoutMs: 1,
+      idleChunkTimeoutMs: long,
+      turnTimeoutMs: long,
+    },
+    MODEL_IDLE_TIMEOUT: { firstChunkTimeoutMs: long, idleChunkTimeoutMs: 1, turnTimeoutMs: long },
+    MODEL_TURN_TIMEOUT: { firstChunkTimeoutMs: long, idleChunkTimeoutMs: long, turnTimeoutMs: 1 },
+  };
+  for (const [reason, timeouts] of Object.entries(stuck)) {
+    it(`by falling silent ends its turn TIMEOUT with ${reason}`, async (t) => {
+      const parts = reason === "MODEL_FIRST_CHUNK_TIMEOUT" ? [] : ["par"];
+      const { start } = await openEngine(t, { timeouts, generate: deafAfter(...parts) });
+      const events = await readAll(await start());
+      const { finishReason, error } = endOf(events);
+      assert.deepEqual(
+        [finishReason, error?.kind, error?.reason],
+        ["timeout", "deadline_exceeded", reason],
+      );
+    });
+  }
+
+  it("tells the operator what it was, and a stop from outside does not", async (t) => {
+    const {
+      engine,
+      failures: told,
+      start,
+      answerWith,
+    } = await openEngine(t, {
+      generate: failingAfter(overloaded),
+    });
+    await readAll(await start());
+    assert.deepEqual(told, [overloaded]);
+    answerWith(waitingAfter("a"));
+    const turn = await start();
+    await engine.cancelTurn("anonymous", turn.sessionId, "");
+    assert.deepEqual(told, [overloaded]);
+  });
+});
+
+describe("storage that fails", () => {
+  it("in mid reply: readers get the fault, no sequence is used, and the recorded end follows", async (t) => {
+    const { port: log, fail, mend } = createFaulty(await openMemoryLog());
+    const goOn = Promise.withResolvers<void>();
+    let aborted: AbortSignal | undefined;
+    const { engine, start, texts, answerWith } = await openEngine(t, {
+      log,
+      async *generate(_request, signal) {
+        aborted = signal;
+        yield textPart("seen ");
+        await goOn.promise;
+        yield textPart("lost");
+        await new Promise<never>(() => {});
+      },
+    });
+    const turn = await start();
+    const events = turn.events()[Symbol.asyncIterator]();
+    for (let count = 0; count < 3; count += 1) await events.next();
+    fail("append");
+    goOn.resolve();
+    await assert.rejects(events.next(), { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" });
+    assert.equal(aborted?.aborted, true);
+    await assert.rejects(start({ sessionId: turn.sessionId }), { reason: "SESSION_BUSY" });
+    mend("append");
+    await ended(engine);
+
+    const recorded = await recordedEvents(log, turn.sessionId);
+    const end = endOf(recorded);
+    assert.deepEqual(
+      [recorded.length, end.sequence, end.finishReason, end.error?.kind, end.totalChunks],
+      [4, 4, "interrupted", "unavailable", 1],
+    );
+    assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "model: seen "]);
+    answerWith(saying("fine", finish));
+    const next = await readAll(await start({ sessionId: turn.sessionId }));
+    assert.deepEqual([next[0]?.sequence, endOf(next).finishReason], [5, "stop"]);
+  });
+
+  it("from the first event on: the end carries the question, and no model is called", async (t) => {
+    const { port: log, fail, mend } = createFaulty(await openMemoryLog());
+    const generate = t.mock.fn(saying("a", finish));
+    const { engine, start } = await openEngine(t, { log, generate });
+    fail("append");
+    const turn = await start();
+    await assert.rejects(readAll(turn), { reason: "STORAGE_UNAVAILABLE" });
+    mend("append");
+    await ended(engine);
+    const events = await recordedEvents(log, turn.sessionId);
+    assert.deepEqual([events.length, endOf(events).finishReason], [1, "interrupted"]);
+    assert.deepEqual(endOf(events).userMessage?.parts, [textPart("Hi")]);
+    assert.equal(generate.mock.callCount(), 0);
+  });
+
+  it("when the context is read: the turn ends INTERRUPTED", async (t) => {
+    const { port: store, fail, mend } = createFaulty(createMemoryStore());
+    const { start } = await openEngine(t, { store });
+    fail("listMessages");
+    const turn = await start();
+    const { finishReason, error } = endOf(await readAll(turn));
+    assert.deepEqual([finishReason, error?.reason], ["interrupted", "STORAGE_UNAVAILABLE"]);
+    mend("listMessages");
+    assert.equal(
+      endOf(await readAll(await start({ sessionId: turn.sessionId }))).finishReason,
+      "stop",
+    );
+  });
+
+  it("at the end: the end is stored as it was recorded once the store takes it", async (t) => {
+    const { port: store, fail, mend } = createFaulty(createMemoryStore());
+    const { engine, log, start, texts } = await openEngine(t, { store });
+    fail("endTurn");
+    const turn = await start();
+    await assert.rejects(readAll(turn), { reason: "STORAGE_UNAVAILABLE" });
+    assert.equal(endOf(await recordedEvents(log, turn.sessionId)).finishReason, "stop");
+    await assert.rejects(start({ sessionId: turn.sessionId }), { reason: "SESSION_BUSY" });
+    mend("endTurn");
+    await ended(engine);
+    assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "model: Hello"]);
+    assert.equal(
+      endOf(await readAll(await start({ sessionId: turn.sessionId }))).finishReason,
+      "stop",
+    );
+  });
+
+  it("for good: the turn is given up, its readers are told, and the operator too", async (t) => {
+    const { port: log, fail } = createFaulty(await openMemoryLog());
+    const { engine, failures, start } = await openEngine(t, { log });
+    const stale = new ChatError("aborted", "STALE_FENCE", "another owner");
+    fail("append", stale);
+    const turn = await start();
+    await assert.rejects(readAll(turn), stale);
+    await ended(engine);
+    assert.deepEqual(failures.at(-1), stale);
+  });
+});
+
+function unknownFailure() {
+  return {
+    kind: "internal",
+    reason: "MODEL_FAILED",
+    message: "the model failed in a way that its adapter does not know",
+    retryable: false,
+  };
+}
+
+/** Resolves when no turn runs. */
+async function ended(engine: { runningTurns(): number }): Promise<void> {
+  while (engine.runningTurns() > 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A store that shows the ends it is given. */
+function spied(store: ReturnType<typeof createMemoryStore>) {
+  const calls: Parameters<typeof store.endTurn>[0][] = [];
+  const port = {
+    ...store,
+    endTurn(end: (typeof calls)[number]) {
+      calls.push(end);
+      return store.endTurn(end);
+    },
+  };
+  return { port, calls };
+}
