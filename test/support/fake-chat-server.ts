@@ -12,8 +12,8 @@ export type FakeChatServer = {
   readonly url: string;
   readonly chat: FakeChat;
   readonly replica: FakeReplica;
-  /** Connections that are open now. */
-  connections(): number;
+  /** A client or proxy that is to be closed before the server is. */
+  with<T extends { close(): Promise<void> }>(client: T): T;
   /** Connections that were ever opened. */
   opened(): number;
   /** Cuts every connection, as a crash does. */
@@ -43,6 +43,7 @@ export async function startFakeChatServer(
   server.on("session", (session: http2.Http2Session) => {
     sessions.add(session);
     session.on("error", () => {});
+    session.on("stream", (stream) => stream.on("error", () => {}));
     session.once("close", () => sessions.delete(session));
   });
   server.on("sessionError", () => {});
@@ -50,23 +51,36 @@ export async function startFakeChatServer(
     for (const socket of sockets) socket.destroy();
   };
   const url = await listen(server);
+  const clients: { close(): Promise<void> }[] = [];
   t.after(async () => {
-    // The client's sockets end a moment after its close.
-    await Promise.all([...sockets].map((socket) => once(socket, "close")));
+    await Promise.all(clients.map((client) => client.close()));
+    // The client's sockets end a moment after its close; those of fetch are kept by nobody we can close.
+    if (server instanceof http.Server) server.closeIdleConnections();
+    await Promise.all([...sockets].map(closed));
     server.close();
     assert.equal(replica.open(), 0);
   });
   const goAway = () => {
     for (const session of sessions) session.goaway(http2.constants.NGHTTP2_NO_ERROR);
   };
-  return { url, chat, replica, connections: () => sockets.size, opened: () => opened, cut, goAway };
+  return {
+    url,
+    chat,
+    replica,
+    with(client) {
+      clients.push(client);
+      return client;
+    },
+    opened: () => opened,
+    cut,
+    goAway,
+  };
 }
 
 /** A TCP proxy whose connections can be frozen: nothing passes any more, and nobody is told. */
 export async function startFreezingProxy(
-  t: TestContext,
   targetUrl: string,
-): Promise<{ url: string; freeze(): void }> {
+): Promise<{ url: string; freeze(): void; close(): Promise<void> }> {
   const sockets = new Set<net.Socket>();
   const port = Number(new URL(targetUrl).port);
   const server = net.createServer((client) => {
@@ -81,14 +95,19 @@ export async function startFreezingProxy(
     upstream.once("close", () => client.destroy());
   });
   const url = await listen(server);
-  t.after(() => {
+  const close = async () => {
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
+  };
   const freeze = () => {
     for (const socket of sockets) socket.unpipe().pause();
   };
-  return { url, freeze };
+  return { url, freeze, close };
+}
+
+/** Not events.once, which a reset socket's error makes reject. */
+function closed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
 async function listen(server: net.Server): Promise<string> {

@@ -1,0 +1,94 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type CancelTurnResponse, ChatService, FinishReason } from "../gen/chat/chat_pb.ts";
+import type { ClientContext } from "./context.ts";
+import { TurnError, type TurnOutcome } from "./turn-error.ts";
+import type { TurnResult } from "./turn-result.ts";
+import type { TurnStream } from "./turn-stream.ts";
+import { callUnary } from "./unary.ts";
+
+type Cancelled = Pick<CancelTurnResponse, "cancelled" | "turnId">;
+
+/** The cancel of a turn that is being sent, possibly again and again. */
+export type TurnCancel = {
+  /** See Turn.cancel. */
+  cancel(): Promise<Cancelled>;
+  /** Throws a TurnError where a cancelled turn must not be sent again, as that might begin it. */
+  beforeAttempt(): Promise<void>;
+  /** Something was learnt of the turn. */
+  news(): void;
+  ended(end: TurnResult | TurnError): void;
+};
+
+export function createTurnCancel(
+  context: ClientContext,
+  stream: TurnStream,
+  { requestId, signal }: { requestId: string; signal: AbortSignal },
+): TurnCancel {
+  let asked = false;
+  let attempts = 0;
+  let end: TurnResult | TurnError | undefined;
+  let next = Promise.withResolvers<void>();
+
+  function tell(): void {
+    next.resolve();
+    next = Promise.withResolvers();
+  }
+
+  /** By request_id where the turn's id was never learnt. */
+  function call(): Promise<Cancelled> {
+    const turnId = stream.turnId();
+    const name = turnId === "" ? { requestId } : { turnId };
+    const request = { sessionId: stream.sessionId(), ...name };
+    return callUnary(context, ChatService.method.cancelTurn, request);
+  }
+
+  async function cancel(): Promise<Cancelled> {
+    asked = true;
+    // Whoever waits for the next attempt is to know at once.
+    if (stream.turnId() === "") for (const wake of context.wakers) wake();
+    for (;;) {
+      if (end !== undefined) return cancelledBy(end);
+      const known = stream.turnId() !== "";
+      const news = next.promise;
+      if (stream.sessionId() !== "") {
+        const answer = await call();
+        // A turn that the server does not know may be on its way to it.
+        if (known || answer.turnId !== "" || answer.cancelled) return answer;
+      }
+      await news;
+    }
+  }
+
+  async function beforeAttempt(): Promise<void> {
+    attempts += 1;
+    if (!asked || attempts === 1 || stream.turnId() !== "") return;
+    if (!stream.isDoubtful()) throw stopped("refused");
+    if (stream.sessionId() === "") throw stopped("unknown");
+    const { turnId } = await call();
+    if (turnId === "") throw stopped("refused");
+  }
+
+  function stopped(outcome: TurnOutcome): TurnError {
+    const error = new ConnectError("cancelled before it was known to have begun", Code.Canceled);
+    return new TurnError(outcome, error, { requestId, sessionId: stream.sessionId(), turnId: "" });
+  }
+
+  return {
+    cancel,
+    async beforeAttempt() {
+      if (signal.aborted) return;
+      await beforeAttempt();
+    },
+    news: tell,
+    ended(how) {
+      end = how;
+      tell();
+    },
+  };
+}
+
+function cancelledBy(end: TurnResult | TurnError): Cancelled {
+  const { turnId } = end;
+  if (end instanceof TurnError) return { cancelled: false, turnId };
+  return { cancelled: end.finishReason === FinishReason.CANCELLED, turnId };
+}
