@@ -19,6 +19,7 @@ import { answerUnknownPaths, guardAccess } from "./service/access.ts";
 import { toConnectError } from "./service/convert-errors.ts";
 import type { UnexpectedError } from "./service/interceptors/translate-errors.ts";
 import { createMetrics, type Metrics } from "./service/metrics.ts";
+import { createOpenCalls } from "./service/open-calls.ts";
 import { mountPages } from "./service/pages.ts";
 import { isOpenEnded, mountServices } from "./service/services.ts";
 import { openStorage, type Storage } from "./storage.ts";
@@ -47,7 +48,7 @@ export interface App {
   readonly connections: Listener["connections"];
 }
 
-/** How long, past the drain, calls are given to take in that they have ended. */
+/** How long, past the drain, calls are given to deliver their turns' ends, and then to take in that they are over. */
 const farewellMs = 1_000;
 
 /** Puts the server together from its configuration and ends what a crash left behind. */
@@ -72,7 +73,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     aliases: config.modelAliases,
   });
   const storage = overrides.storage ?? (await openStorage(config));
+  const openCalls = createOpenCalls();
   const metrics: Metrics = createMetrics({
+    openCalls,
     runningTurns: () => engine.runningTurns(),
     ...(scripted && { scripted: scripted.counters }),
   });
@@ -88,6 +91,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   await engine.recover();
 
+  const stopping = new AbortController();
   const shutdown = new AbortController();
   guardRequests(fastify, config);
   await allowOrigins(fastify, config.corsOrigins);
@@ -99,9 +103,10 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     messageBytesMax: config.messageBytesMax,
     heartbeatMs: config.heartbeatMs,
     now: systemClock.now,
-    activeStreams: () => metrics.openCalls(chatRpcs),
+    activeStreams: () => openCalls.count(chatRpcs),
     calls: metrics.calls,
     onUnexpectedError: (unexpected) => logUnexpected(fastify.log, unexpected),
+    stopping: stopping.signal,
     shutdownSignal: shutdown.signal,
   });
   await fastify.ready();
@@ -120,7 +125,11 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     engine.drain();
     listener.drain();
     await engine.close(config.drainTimeoutMs);
-    shutdown.abort(toConnectError(serverStopped()));
+    // Every turn has its end; its readers are told of it before their calls are ended.
+    const stopped = toConnectError(serverStopped());
+    stopping.abort(stopped);
+    await openCalls.noneWithin(chatRpcs, farewellMs);
+    shutdown.abort(stopped);
     await listener.close({ graceMs: farewellMs });
     await fastify.close();
     await storage.close();

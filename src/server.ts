@@ -23,22 +23,20 @@ export async function serve(flags: Flags = {}): Promise<void> {
   const checks = new AbortController();
   const timeout = AbortSignal.timeout(providerCheckTimeoutMs);
   void app.checkProviders(AbortSignal.any([checks.signal, timeout]));
-  const stop = (signal: NodeJS.Signals) => {
+  let stopping = false;
+  // One listener for all: between two, a signal would end the process as if nobody listened.
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
     process.stderr.write(`${signal}: finishing what runs; once more ends at once\n`);
     checks.abort();
-    for (const again of ["SIGTERM", "SIGINT"] as const) process.once(again, () => process.exit(1));
     app.close().then(
       () => process.exit(0),
       (error: unknown) => fail(error),
     );
   };
-  const onFirst = (signal: NodeJS.Signals) => {
-    process.off("SIGTERM", onFirst);
-    process.off("SIGINT", onFirst);
-    stop(signal);
-  };
-  process.on("SIGTERM", onFirst);
-  process.on("SIGINT", onFirst);
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
 }
 
 async function listenOrExit(app: App, config: Config) {

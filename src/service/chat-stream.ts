@@ -13,6 +13,7 @@ import {
 } from "./convert.ts";
 import { createMerge } from "./merge.ts";
 import { toTurnRequest } from "./turn-request.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { validateChatRequest } from "./validate.ts";
 
 /** What the chat streams need to know. */
@@ -21,12 +22,14 @@ export type ChatStreamOptions = {
   messageBytesMax: number;
   heartbeatMs: number;
   now: () => number;
+  /** Aborts once the server has ended every turn and takes no more requests; its reason ends the streams. */
+  stopping: AbortSignal;
 };
 
 /**
  * The bidirectional stream: messages, pings, typing and cancels interleave, and so do the replies. A bad
  * message is answered by an ERROR event and the stream goes on. It ends when the client has half-closed
- * and its turns have ended.
+ * and its turns have ended; when the server stops, with `stopping`'s reason after its turns' ends.
  */
 export async function* chat(
   options: ChatStreamOptions,
@@ -36,7 +39,11 @@ export async function* chat(
   const totals = createChatTotals(context.responseTrailer);
   const merge = createResponseMerge(options, context.signal);
   const follow = (turn: StartedTurn) => merge.add(turnResponses(options, turn, totals));
-  merge.add(answerRequests(options, requests, context, follow));
+  let stopped = false;
+  const untilStopping = untilSignal(requests, options.stopping, () => {
+    stopped = true;
+  });
+  merge.add(answerRequests(options, untilStopping, context, follow));
 
   let first = true;
   for await (const response of merge) {
@@ -44,6 +51,7 @@ export async function* chat(
     first = false;
     yield response;
   }
+  if (stopped) throw options.stopping.reason;
 }
 
 /** One turn, streamed. A turn that fails ends with its recorded ERROR event and then with the status. */
@@ -87,6 +95,20 @@ export async function startTurn(
   } catch (error) {
     engine.countRefused();
     throw error;
+  }
+}
+
+/** The source's values until it ends, or until the signal aborts, of which `onAbort` is told. */
+async function* untilSignal<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal,
+  onAbort: () => void,
+): AsyncIterable<T> {
+  try {
+    yield* untilAborted(source, signal);
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    onAbort();
   }
 }
 

@@ -55,7 +55,8 @@ export function toCallError(error: unknown): { error: ConnectError; unexpected: 
     return { error: toConnectError(error), unexpected: error.kind === "internal" };
   }
   if (error instanceof ConnectError) {
-    return { error, unexpected: error.code === Code.Internal || error.code === Code.Unknown };
+    // INTERNAL is what Connect calls a message that it cannot decode: the client's fault, and no news.
+    return { error, unexpected: error.code === Code.Unknown };
   }
   if (error instanceof Error && error.name === "AbortError") {
     return { error: new ConnectError("the call was cancelled", Code.Canceled), unexpected: false };

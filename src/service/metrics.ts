@@ -1,21 +1,22 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { CallObserver } from "./interceptors/measure-calls.ts";
+import type { OpenCalls } from "./open-calls.ts";
 
 /** What /metrics shows; names and labels are documented in docs/operate.md. */
 export interface Metrics {
   readonly calls: CallObserver;
   /** A turn is over. */
   turnEnded(model: string, finishReason: string): void;
-  /** Calls of these RPCs that are open now. */
-  openCalls(rpcs: readonly string[]): number;
   /** The page in Prometheus' text format, and its content type. */
   render(): Promise<string>;
   readonly contentType: string;
 }
 
-/** Counts that somebody else keeps; read each time the page is rendered. */
+/** Counts that somebody else keeps. Functions are called each time the page is rendered. */
 export type MetricSources = {
   runningTurns: () => number;
+  /** Told of each call too. */
+  openCalls: Pick<OpenCalls, "started" | "ended">;
   /** Present where the scripted model is offered. */
   scripted?: { readonly calls: number; readonly aborts: number };
 };
@@ -24,7 +25,6 @@ export type MetricSources = {
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const open = new Map<string, number>();
 
   const started = new Counter({
     name: "chatwire_rpc_started_total",
@@ -83,16 +83,15 @@ export function createMetrics(sources: MetricSources): Metrics {
     calls: {
       started(rpc, protocol) {
         started.inc({ rpc, protocol });
-        open.set(rpc, (open.get(rpc) ?? 0) + 1);
+        sources.openCalls.started(rpc);
       },
       ended(rpc, protocol, code, durationMs) {
         ended.inc({ rpc, protocol, code });
         duration.observe({ rpc }, durationMs / 1000);
-        open.set(rpc, (open.get(rpc) ?? 0) - 1);
+        sources.openCalls.ended(rpc);
       },
     },
     turnEnded: (model, finishReason) => turns.inc({ model, finish_reason: finishReason }),
-    openCalls: (rpcs) => rpcs.reduce((sum, rpc) => sum + (open.get(rpc) ?? 0), 0),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };

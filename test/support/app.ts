@@ -117,7 +117,7 @@ export async function untilMetrics(
     const metrics = await app.metrics();
     if (holds(metrics)) return;
     const seen = [...metrics].filter(([key]) => key.startsWith("chatwire_"));
-    assert.ok(performance.now() < end, `never came true: ${holds}\n${seen.join("\n")}`);
+    assert.ok(performance.now() < end, `never came true: ${holds.toString()}\n${seen.join("\n")}`);
   }
 }
 
@@ -147,7 +147,9 @@ export function request(
 ): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const { request: send } = tls ? https : http;
-  const options = { host: "127.0.0.1", port, path, headers, agent: false as const };
+  // The certificate's name, whatever the Host header says.
+  const servername = "localhost";
+  const options = { host: "127.0.0.1", port, path, headers, agent: false as const, servername };
   const verb = method ?? (body === undefined ? "GET" : "POST");
   const outgoing = send({ ...options, method: verb, ca: testCertificate.cert }, (response) => {
     const parts: Buffer[] = [];

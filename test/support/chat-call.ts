@@ -64,7 +64,8 @@ export function openChat(
         if (!found && !over) return;
         waiting.delete(check);
         if (found) resolve(found);
-        else reject(new assert.AssertionError({ message: `ended after ${typeNames(events)}` }));
+        else
+          reject(new assert.AssertionError({ message: `ended after ${typeNames(events).join()}` }));
       };
       waiting.add(check);
       check();

@@ -1,7 +1,8 @@
 import http from "node:http";
 import https from "node:https";
 import { type TestContext, test } from "node:test";
-import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -43,9 +44,6 @@ export const bidiLanes = lanes.filter(
   ({ protocol, httpVersion }) => httpVersion === "2" && protocol !== "grpc-web",
 );
 
-/** One of each protocol, for what TLS and the HTTP version have no part in. */
-export const plainLanes = lanes.filter(({ tls }) => !tls);
-
 function nameOf({ protocol, httpVersion, json }: Way, tls: boolean): string {
   const names = { grpc: "gRPC", "grpc-web": "gRPC-Web", connect: "Connect" };
   const encoding = json ? "JSON" : "protobuf";
@@ -60,10 +58,13 @@ export type LaneClient = {
   cut(): void;
 };
 
-export type LaneOptions = { interceptors?: Interceptor[]; useHttpGet?: boolean };
+export type LaneOptions = { sendCompression?: Compression; useHttpGet?: boolean };
+
+/** A server in this process or in another. */
+export type Served = Pick<TestApp, "url" | "tls" | "defer">;
 
 /** Opens a connection of its own. */
-export function connectLane(app: TestApp, lane: Lane, options: LaneOptions = {}): LaneClient {
+export function connectLane(app: Served, lane: Lane, options: LaneOptions = {}): LaneClient {
   const connection = lane.httpVersion === "2" ? openHttp2(app) : openHttp1(app);
   const useBinaryFormat = !lane.json;
   const common = { baseUrl: app.url, useBinaryFormat, ...options };
@@ -80,7 +81,7 @@ function createTransport(
   return (protocol === "grpc" ? createGrpcTransport : createGrpcWebTransport)(options as never);
 }
 
-function openHttp2(app: TestApp) {
+function openHttp2(app: Served) {
   const sessionManager = new Http2SessionManager(
     app.url,
     {},
@@ -92,7 +93,7 @@ function openHttp2(app: TestApp) {
   };
 }
 
-function openHttp1(app: TestApp) {
+function openHttp1(app: Served) {
   const agent = new (app.tls ? https : http).Agent({ keepAlive: true });
   const nodeOptions = { agent, ...(app.tls && { ca: testCertificate.cert }) };
   return {

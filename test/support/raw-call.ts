@@ -31,6 +31,14 @@ export async function connectRaw(
   return session;
 }
 
+/** Resolves when the stream is over, however it ended. */
+export function whenClosed(stream: ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.closed) resolve();
+    else stream.once("close", () => resolve());
+  });
+}
+
 /** Calls StreamChat over gRPC and reads nothing of the reply. */
 export function streamChatRaw(
   session: ClientHttp2Session,

@@ -76,7 +76,7 @@ export function theOnly(events: readonly ChatResponse[], type: ChatResponse_Type
   const [found, ...more] = events.filter((event) => event.type === type);
   assert.ok(
     found && more.length === 0,
-    `not one ${enumName(ChatResponse_TypeSchema, type)}: ${typeNames(events)}`,
+    `not one ${enumName(ChatResponse_TypeSchema, type)}: ${typeNames(events).join()}`,
   );
   return found;
 }

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { ChatRequest_Type, ChatResponse_Type, OnBusy } from "../../src/gen/chat/chat_pb.ts";
+import { lanes, overLanes } from "../support/lanes.ts";
+import { assertError, collect, collectFailing, failureOf } from "../support/wire.ts";
+
+overLanes("an unknown model is refused with those there are", lanes, {}, async ({ chat }) => {
+  const modelId = "no-such-model";
+  const calls = [
+    failureOf(chat.createSession({ modelId })),
+    failureOf(chat.sendMessage({ message: "Hi", modelId })),
+    failureOf(collect(chat.streamChat({ message: "Hi", modelId }))),
+  ];
+  for (const error of await Promise.all(calls)) {
+    assertError(error, Code.InvalidArgument, "MODEL_UNKNOWN");
+    assert.match(error.rawMessage, /eliza/);
+  }
+  assert.equal((await chat.listSessions({})).activeSessions, 0);
+});
+
+overLanes("an unknown session is not found by any RPC", lanes, {}, async ({ chat }) => {
+  const sessionId = "no-such-session";
+  const calls = [
+    chat.getSessionInfo({ sessionId }),
+    chat.listMessages({ sessionId }),
+    chat.deleteSession({ sessionId }),
+    chat.cancelTurn({ sessionId }),
+    chat.sendMessage({ sessionId, message: "Hi" }),
+    collect(chat.streamChat({ sessionId, message: "Hi" })),
+  ];
+  for (const error of await Promise.all(calls.map(failureOf))) {
+    const { metadata } = assertError(error, Code.NotFound, "SESSION_NOT_FOUND");
+    assert.equal(metadata.session_id, sessionId);
+  }
+});
+
+overLanes("a deleted session is not found", lanes, {}, async ({ chat }) => {
+  const { sessionId } = await chat.createSession({});
+  await chat.deleteSession({ sessionId });
+  const error = await failureOf(chat.getSessionInfo({ sessionId }));
+  assertError(error, Code.NotFound, "SESSION_NOT_FOUND");
+});
+
+overLanes("every invalid field is named at once", lanes, {}, async ({ chat }) => {
+  const empty = await failureOf(chat.sendMessage({ message: " \n" }));
+  assert.deepEqual(assertError(empty, Code.InvalidArgument, "INVALID_REQUEST").fields, ["message"]);
+
+  const long = await failureOf(
+    collect(
+      chat.streamChat({
+        message: "Hi",
+        requestId: "r".repeat(129),
+        generation: { temperature: 2.5, topK: 0, stopSequences: [""] },
+      }),
+    ),
+  );
+  assert.deepEqual(assertError(long, Code.InvalidArgument, "INVALID_REQUEST").fields, [
+    "request_id",
+    "generation.temperature",
+    "generation.top_k",
+    "generation.stop_sequences[0]",
+  ]);
+
+  const ping = await failureOf(chat.sendMessage({ type: ChatRequest_Type.PING }));
+  assert.deepEqual(assertError(ping, Code.InvalidArgument, "INVALID_REQUEST").fields, ["type"]);
+});
+
+overLanes("a second message in a busy session is refused", lanes, {}, async ({ chat }) => {
+  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
+  let refused = false;
+  for await (const { type } of chat.streamChat({ sessionId, message: "First" })) {
+    if (type !== ChatResponse_Type.CHUNK || refused) continue;
+    for (const onBusy of [OnBusy.UNSPECIFIED, OnBusy.REJECT]) {
+      const error = await failureOf(chat.sendMessage({ sessionId, message: "Second", onBusy }));
+      assertError(error, Code.FailedPrecondition, "SESSION_BUSY");
+    }
+    refused = true;
+    await chat.cancelTurn({ sessionId });
+  }
+  assert.equal(refused, true);
+  assert.equal((await chat.listMessages({ sessionId })).messages.length, 2);
+  const next = await chat.sendMessage({ sessionId, message: "Third", modelId: "scripted:say" });
+  assert.equal(next.text, "Third");
+});
+
+overLanes("what later releases bring is UNIMPLEMENTED", lanes, {}, async ({ chat }) => {
+  const { sessionId } = await chat.createSession({});
+  const message = "Hi";
+  const calls = [
+    chat.updateSession({ sessionId }),
+    chat.forkSession({ sessionId }),
+    collect(chat.watchSession({ sessionId })),
+    collect(chat.getAttachment({ sessionId, attachmentId: "a" })),
+    chat.listSessions({ query: "words" }),
+    chat.cancelTurn({ sessionId, requestId: "r" }),
+    chat.sendMessage({ sessionId, type: ChatRequest_Type.REGENERATE }),
+    chat.sendMessage({ sessionId, message, onBusy: OnBusy.INTERRUPT }),
+    chat.sendMessage({ sessionId, message, attachments: [{ name: "a" }] }),
+    collect(chat.streamChat({ sessionId, message, afterSequence: 1n })),
+  ];
+  for (const error of await Promise.all(calls.map(failureOf))) {
+    assertError(error, Code.Unimplemented, "NOT_IMPLEMENTED");
+  }
+});
+
+overLanes(
+  "a server that runs all the turns it can says when to try again",
+  lanes,
+  { env: { RUNNING_TURNS_MAX: "1" } },
+  async ({ chat }) => {
+    const running = await chat.createSession({ modelId: "scripted:1000x60" });
+    for await (const { type } of chat.streamChat({ sessionId: running.sessionId, message: "Hi" })) {
+      if (type !== ChatResponse_Type.STATUS) continue;
+      const { error } = await collectFailing(chat.streamChat({ message: "Hi" }));
+      const { retryMs } = assertError(error, Code.ResourceExhausted, "TOO_MANY_TURNS");
+      assert.equal(retryMs, 1_000);
+      await chat.cancelTurn({ sessionId: running.sessionId });
+    }
+  },
+);
