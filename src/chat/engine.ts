@@ -1,362 +1,250 @@
-import { acquireTurn } from "./acquire-turn.ts";
-import type { Clock, NewId } from "./clock.ts";
-import { ChatError, sessionBusy, sessionNotFound, storageUnavailable } from "./errors.ts";
-import type { Event } from "./event.ts";
-import type { EventLog } from "./event-log.ts";
-import type { ModelTimeouts } from "./generate.ts";
+import type { Call } from "./call.ts";
+import {
+  createEngineContext,
+  type EngineContext,
+  type EngineOptions,
+  epochOf,
+  openLane,
+  requireSession,
+  serverStopped,
+} from "./engine-context.ts";
 import { createIdleGate } from "./idle-gate.ts";
-import type { Message, Part } from "./message.ts";
-import type { Model } from "./model.ts";
-import type { ModelCatalog } from "./model-catalog.ts";
-import { readTurn } from "./read-turn.ts";
+import { listMessages, type MessagePage, type MessagesRequest } from "./list-messages.ts";
+import type { Stop } from "./live-turn.ts";
 import { recoverTurns } from "./recovery.ts";
-import { retryUntil } from "./retry.ts";
-import { createRunningTurn, type OnDisconnect, type RunningTurn } from "./running-turn.ts";
-import type { GenerationConfig, Principal, Session, SessionDetails } from "./session.ts";
-import { createStatsCounter, type Stats } from "./stats.ts";
-import type { Page, PageRequest, Store } from "./store.ts";
-import type { ChunkBy, Turn, TurnEnd } from "./turn.ts";
-import { runTurn, type Stop, turnError } from "./turn-run.ts";
+import { cancelLive } from "./run-turns.ts";
+import type { Principal, Session, SessionDetails } from "./session.ts";
+import { createSessionReader, type SessionReader } from "./session-reader.ts";
+import {
+  createSession,
+  deleteSession,
+  type ForkRequest,
+  forkSession,
+  type NewSession,
+  type SessionUpdate,
+  updateSession,
+} from "./sessions.ts";
+import { startTurn } from "./start-turn.ts";
+import type { Stats } from "./stats.ts";
+import type { Page, PageRequest } from "./store.ts";
+import type { TurnEnd } from "./turn.ts";
+import type { TurnRequest } from "./turn-request.ts";
+import { turnError } from "./turn-run.ts";
+import { type Watched, type WatchRequest, watchSession } from "./watch-session.ts";
 
-/** Settings of a session that is to be created; what is empty is the server's choice. */
-export type NewSession = {
-  modelId: string;
-  title: string;
-  systemInstruction: string;
-  generation: GenerationConfig;
-  metadata: Readonly<Record<string, string>>;
-};
-
-/** A message that asks for a turn. */
-export type TurnRequest = {
-  /** Empty opens a session. */
-  sessionId: string;
-  parts: readonly Part[];
-  requestId: string;
-  /** Empty for the session's own. */
-  modelId: string;
-  systemInstruction: string;
-  generation: GenerationConfig;
-  chunkBy: ChunkBy;
-  onDisconnect: OnDisconnect;
-};
-
-/** A turn on its way, as its starter sees it. */
+/** A turn that a call has started or joined. */
 export type StartedTurn = {
-  turnId: string;
   sessionId: string;
+  turnId: string;
   /** The id of the model asked. */
   model: string;
-  /** The turn's events, from its first to its end. */
-  events(): AsyncIterable<Event>;
+  /** What a reader of it is to begin after: its first event comes later, or what the caller has seen. */
+  afterSequence: number;
+  epoch: number;
+  /** Set where the caller has seen the turn's end already: there is nothing left to read. */
+  toldEnd?: TurnEnd;
 };
 
-/** What the operator is told; the engine itself writes no log lines. */
-export interface EngineObserver {
-  turnEnded(turn: Turn, end: TurnEnd): void;
-  /** A turn failed in a way that its caller is not told in full. */
-  turnFailed(turn: Turn, error: unknown): void;
-}
-
-export type EngineOptions = {
-  store: Store;
-  log: EventLog;
-  models: ModelCatalog;
-  clock: Clock;
-  newId: NewId;
-  timeouts: ModelTimeouts;
-  /** Turns that may run at once in this process. */
-  runningTurnsMax: number;
-  /** Names this process to the store. */
-  owner: string;
-  observer: EngineObserver;
-};
+/**
+ * Which turn to cancel: by its id, by the request that asked for it, or whichever runs. With a requestId the
+ * session may be left out.
+ */
+export type CancelRequest = { sessionId: string; turnId: string; requestId: string };
 
 /**
  * Sessions and turns: everything that chatwire does, without a wire. A principal sees its own sessions
  * alone; another's is `not_found`. Errors are ChatErrors; what a port throws is passed on.
  */
 export interface Engine {
-  /** Ends what a crash left behind. To be called once, before anything else. */
+  /** Ends what a crash left behind, and lets what waits run. To be called once, before anything else. */
   recover(): Promise<void>;
 
-  /** Throws `invalid_argument`/MODEL_UNKNOWN. */
+  /** Throws `invalid_argument`/MODEL_UNKNOWN, and what a request_id may (`already_exists`, `not_found`). */
   createSession(principal: Principal, settings: NewSession): Promise<Session>;
   getSession(principal: Principal, sessionId: string): Promise<SessionDetails>;
-  listSessions(principal: Principal, page: PageRequest): Promise<Page<SessionDetails>>;
+  /** Throws `aborted`/ETAG_MISMATCH where the etag is given and is not the session's. */
+  updateSession(
+    principal: Principal,
+    sessionId: string,
+    changes: SessionUpdate,
+    etag: string,
+  ): Promise<SessionDetails>;
+  forkSession(principal: Principal, fork: ForkRequest): Promise<SessionDetails>;
+  listSessions(
+    principal: Principal,
+    page: PageRequest & { query: string },
+  ): Promise<Page<SessionDetails>>;
   countSessions(principal: Principal): Promise<number>;
   listMessages(
     principal: Principal,
     sessionId: string,
-    page: PageRequest & { newestFirst: boolean },
-  ): Promise<Page<Message>>;
-  /** Cancels what runs in the session, then removes it with everything in it. */
+    request: MessagesRequest,
+  ): Promise<MessagePage>;
+  /** Cancels what runs and waits in the session, ends its readers, then removes it with everything in it. */
   deleteSession(principal: Principal, sessionId: string): Promise<void>;
+
+  /**
+   * Starts or queues a turn: durable before this resolves. `call` counts as its reader until it is over;
+   * when the last such call is gone, rules 9 and 10 decide. A request_id that was used before joins that
+   * turn, and nothing else happens. Throws `not_found` for the session (and the message of an edit),
+   * `failed_precondition`/SESSION_BUSY, NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE,
+   * `already_exists`/REQUEST_ID_REUSED, `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/QUEUE_FULL,
+   * TOO_MANY_TURNS, `unavailable`/SERVER_DRAINING; no turn exists then.
+   */
+  startTurn(principal: Principal, request: TurnRequest, call: Call): Promise<StartedTurn>;
+
+  /** A reader of the session for one call; the turns to read are added to it. */
+  readSession(principal: Principal, sessionId: string, call: AbortSignal): SessionReader;
+  /** Adds a started turn to a reader. */
+  follow(reader: SessionReader, turn: StartedTurn): void;
+  /** Aborts when the server begins to drain. */
+  readonly drainBegan: AbortSignal;
+  /** The sequence of the session's last event. */
   lastSequence(sessionId: string): Promise<number>;
 
   /**
-   * Starts a turn: durable before this resolves, running by then. `call` is the signal of the call that
-   * asks: when the last such call is gone, `onDisconnect` decides. Throws `not_found` for the session,
-   * `failed_precondition`/SESSION_BUSY while another turn runs in it, `invalid_argument`/MODEL_UNKNOWN,
-   * `resource_exhausted`/TOO_MANY_TURNS, `unavailable`/SERVER_DRAINING; nothing is stored then.
+   * Everything that happens in a session after a sequence. Throws `not_found`, `out_of_range`,
+   * `data_loss`/EPOCH_CHANGED, `resource_exhausted`/TOO_MANY_WATCHERS.
    */
-  startTurn(principal: Principal, request: TurnRequest, call: AbortSignal): Promise<StartedTurn>;
+  watchSession(principal: Principal, request: WatchRequest, call: Call): AsyncIterable<Watched>;
 
   /**
-   * Cancels the session's running turn (the one named, where one is) and resolves once its end is
-   * recorded: `cancelled` only if that end is CANCELLED. No such turn running is no error.
+   * Cancels a turn that runs or waits and resolves once its end is recorded: `cancelled` only if that end is
+   * CANCELLED. No such turn running is no error.
    */
   cancelTurn(
     principal: Principal,
-    sessionId: string,
-    turnId: string,
+    request: CancelRequest,
   ): Promise<{ cancelled: boolean; turnId: string }>;
+
+  /** Tells the session's watchers that somebody types, or has stopped. */
+  tellTyping(principal: Principal, sessionId: string, isTyping: boolean): Promise<void>;
 
   isDraining(): boolean;
   stats(): Stats;
   runningTurns(): number;
+  /** Sessions that somebody uses at the moment: a turn runs or waits in them, or somebody reads them. */
+  liveSessions(): number;
   /** Counts a message that was refused before the engine saw it. */
   countRefused(): void;
 
-  /** Refuses new turns from now on; running ones go on. */
+  /** Refuses new turns from now on and tells every reader; what runs goes on, what waits stays. */
   drain(): void;
   /** Drains, gives running turns `graceMs`, ends the rest INTERRUPTED, and waits until all are recorded. */
   close(graceMs: number): Promise<void>;
 }
 
-export function createEngine(options: EngineOptions): Engine {
-  const { store, log, models, clock, newId, observer } = options;
-  const stats = createStatsCounter(clock.now());
-  const running = new Map<string, RunningTurn>();
-  /** Sessions in which a turn is being started or which are being deleted: no other may start there. */
-  const claimed = new Map<string, Promise<unknown>>();
-  const givenUp = new AbortController();
-  const whenIdle = createIdleGate(() => running.size + claimed.size === 0);
-  /** Turns that run or are being started. */
-  let turns = 0;
-  let draining = false;
-  /** Set when the time of running turns is up; it holds for those that come late. */
-  let lastStop: Stop | undefined;
-
-  const requireSession = async (principal: Principal, sessionId: string) => {
-    const session = await store.getSession(principal, sessionId);
-    if (!session) throw sessionNotFound(sessionId);
-    return session;
-  };
-
-  const begin = async (principal: Principal, request: TurnRequest, sessionId: string) => {
-    const opens = request.sessionId === "";
-    const found = opens ? undefined : await requireSession(principal, sessionId);
-    const settings =
-      found ?? newSession(principal, sessionId, { ...request, title: "", metadata: {} });
-    const model = models.resolve(request.modelId || settings.model);
-    const turn = newTurn(settings, request, model);
-    const acquired = await acquireTurn(options, { turn, ...(opens && { session: settings }) });
-    if (opens) stats.sessionCreated();
-    const messagesBefore = found ? found.userMessages + found.modelMessages : 0;
-    return { turn: acquired.turn, fence: acquired.fence, model, messagesBefore };
-  };
-
-  const newSession = (principal: Principal, sessionId: string, settings: NewSession): Session => {
-    const model = models.resolve(settings.modelId).info.modelId;
-    const { title, systemInstruction, generation, metadata } = settings;
-    const now = clock.now();
-    const kept = { title, systemInstruction, generation, metadata };
-    return { sessionId, principal, model, ...kept, createdAt: now, updatedAt: now };
-  };
-
-  const newTurn = (session: Session, request: TurnRequest, model: Model): Turn => {
-    const { sessionId, principal } = session;
-    const { requestId, parts } = request;
-    const turnId = newId();
-    const createdAt = clock.now();
-    const userMessage: Message = {
-      messageId: newId(),
-      sessionId,
-      turnId,
-      role: "user",
-      parts,
-      state: "complete",
-      createdAt,
-      requestId,
-      model: "",
-      sequence: 0,
-    };
-    return {
-      turnId,
-      sessionId,
-      principal,
-      requestId,
-      model: model.info.modelId,
-      systemInstruction: request.systemInstruction || session.systemInstruction,
-      generation: { ...session.generation, ...request.generation },
-      chunkBy: request.chunkBy,
-      replyMessageId: newId(),
-      userMessage,
-      createdAt,
-    };
-  };
-
-  /** Runs the turn to its end, whatever happens to the calls that read it. */
-  const run = async (
-    live: RunningTurn,
-    begun: Awaited<ReturnType<typeof begin>>,
-  ): Promise<TurnEnd | undefined> => {
-    try {
-      const end = await runTurn({
-        ...begun,
-        store,
-        log,
-        clock,
-        timeouts: options.timeouts,
-        signal: live.signal,
-        givenUp: givenUp.signal,
-        onStorageFailure: live.fail,
-        onError: (error) => observer.turnFailed(live.turn, error),
-      });
-      stats.ended(end);
-      observer.turnEnded(live.turn, end);
-      return end;
-    } catch (error) {
-      observer.turnFailed(live.turn, error);
-      live.fail(error instanceof ChatError ? error : storageUnavailable(error));
-      return undefined;
-    } finally {
-      running.delete(live.turn.sessionId);
-      turns -= 1;
-      whenIdle.check();
-    }
-  };
-
-  const start = async (
-    principal: Principal,
-    request: TurnRequest,
-    sessionId: string,
-    call: AbortSignal,
-  ): Promise<StartedTurn> => {
-    turns += 1;
-    try {
-      const after = request.sessionId === "" ? 0 : await log.lastSequence(sessionId);
-      const begun = await begin(principal, request, sessionId);
-      // Nothing may fail from here on: the turn is running for the store, and must have its end.
-      const live = createRunningTurn(begun.turn, request.onDisconnect);
-      live.attach(call);
-      if (lastStop) live.stop(lastStop);
-      running.set(sessionId, live);
-      void run(live, begun).then(live.settle);
-      const model = begun.model.info.modelId;
-      const events = () => readTurn({ store, log, live, after, call });
-      return { turnId: begun.turn.turnId, sessionId, model, events };
-    } catch (error) {
-      turns -= 1;
-      throw error;
-    }
-  };
-
-  /** Keeps turns of the session from being started meanwhile. */
-  const claim = async <T>(sessionId: string, work: () => Promise<T>): Promise<T> => {
-    const working = work();
-    claimed.set(sessionId, working);
-    try {
-      return await working;
-    } finally {
-      claimed.delete(sessionId);
-      whenIdle.check();
-    }
-  };
-
-  const engine: Engine = {
-    recover: () => recoverTurns({ store, log, clock }),
-
-    async createSession(principal, settings) {
-      const session = newSession(principal, newId(), settings);
-      await store.createSession(session);
-      stats.sessionCreated();
-      return session;
-    },
-    getSession: requireSession,
-    listSessions: (principal, page) => store.listSessions(principal, page),
-    countSessions: (principal) => store.countSessions(principal),
-    listMessages: (principal, sessionId, page) => store.listMessages(principal, sessionId, page),
-    lastSequence: (sessionId) => log.lastSequence(sessionId),
-
-    async deleteSession(principal, sessionId) {
-      await requireSession(principal, sessionId);
-      while (claimed.has(sessionId)) await claimed.get(sessionId)?.catch(() => undefined);
-      await claim(sessionId, async () => {
-        await engine.cancelTurn(principal, sessionId, "");
-        await store.deleteSession(principal, sessionId);
-        // Nobody can repeat it: for its principal the session is gone.
-        await retryUntil(
-          givenUp.signal,
-          () => log.drop(sessionId),
-          () => {},
-        );
-      });
-    },
-
-    async startTurn(principal, request, call) {
-      const sessionId = request.sessionId || newId();
-      if (draining) throw serverDraining();
-      if (running.has(sessionId) || claimed.has(sessionId)) {
-        await requireSession(principal, sessionId);
-        throw sessionBusy(sessionId);
-      }
-      if (turns >= options.runningTurnsMax) throw tooManyTurns();
-      return claim(sessionId, () => start(principal, request, sessionId, call));
-    },
-
-    async cancelTurn(principal, sessionId, turnId) {
-      await requireSession(principal, sessionId);
-      const live = running.get(sessionId);
-      if (!live || (turnId !== "" && live.turn.turnId !== turnId)) {
-        return { cancelled: false, turnId };
-      }
-      live.stop({ finishReason: "cancelled" });
-      const end = await live.ended;
-      return { cancelled: end?.finishReason === "cancelled", turnId: live.turn.turnId };
-    },
-
-    isDraining: () => draining,
-    stats: stats.read,
-    runningTurns: () => running.size,
-    countRefused: stats.refused,
-
-    drain() {
-      draining = true;
-    },
-
-    async close(graceMs) {
-      draining = true;
-      await whenIdle.wait(graceMs);
-      lastStop = { finishReason: "interrupted", error: turnError(serverDraining()) };
-      for (const live of running.values()) live.stop(lastStop);
-      await whenIdle.wait(storageGraceMs);
-      givenUp.abort();
-      await whenIdle.wait(storageGraceMs);
-    },
-  };
-  return engine;
-}
-
 /** At close, how long a storage that takes no writes is given before the turn is left to the next start. */
 const storageGraceMs = 2_000;
 
-function tooManyTurns(): ChatError {
-  return new ChatError(
-    "resource_exhausted",
-    "TOO_MANY_TURNS",
-    "the server runs all the turns it can",
-    {
-      retryable: true,
-      retryAfterMs: 1_000,
+export function createEngine(options: EngineOptions): Engine {
+  const context = createEngineContext(options);
+  const { store, log, lanes, runs, stats, givenUp } = context;
+  const gate = createIdleGate(() => runs.count + runs.starting === 0);
+  context.onRunEnded = gate.check;
+
+  const drain = () => {
+    if (context.drain.isDraining) return;
+    context.drain.isDraining = true;
+    context.drain.began.abort("the server drains");
+  };
+  const liveTurn = ({ sessionId, turnId }: StartedTurn) => lanes.get(sessionId)?.find(turnId);
+
+  return {
+    async recover() {
+      const { resume } = await recoverTurns(context);
+      resume();
     },
-  );
+    createSession: (principal, settings) => createSession(context, principal, settings),
+    async getSession(principal, sessionId) {
+      const session = await requireSession(context, principal, sessionId);
+      const epoch = await epochOf(context, session);
+      return { ...session, epoch, lastSequence: await log.lastSequence(sessionId) };
+    },
+    updateSession: (principal, sessionId, changes, etag) =>
+      updateSession(context, principal, sessionId, changes, etag),
+    forkSession: (principal, fork) => forkSession(context, principal, fork),
+    listSessions: (principal, page) => store.listSessions(principal, page),
+    countSessions: (principal) => store.countSessions(principal),
+    listMessages: (principal, sessionId, request) =>
+      listMessages(context, principal, sessionId, request),
+    deleteSession: (principal, sessionId) => deleteSession(context, principal, sessionId),
+
+    startTurn: (principal, request, call) => startTurn(context, principal, request, call),
+    readSession: (principal, sessionId, call) =>
+      createSessionReader(context, { principal, sessionId }, call),
+    follow(reader, turn) {
+      if (!turn.toldEnd) reader.add(turn.turnId, turn.afterSequence, liveTurn(turn));
+    },
+    drainBegan: context.drain.began.signal,
+    lastSequence: (sessionId) => log.lastSequence(sessionId),
+    watchSession: (principal, request, call) => watchSession(context, principal, request, call),
+    cancelTurn: (principal, request) => cancelTurn(context, principal, request),
+
+    async tellTyping(principal, sessionId, isTyping) {
+      const lane = await openLane(context, await requireSession(context, principal, sessionId));
+      lane.tell(isTyping ? "typing_started" : "typing_stopped", {});
+    },
+
+    isDraining: () => context.drain.isDraining,
+    stats: stats.read,
+    runningTurns: () => runs.count,
+    liveSessions: () => lanes.size,
+    countRefused: stats.refused,
+    drain,
+
+    async close(graceMs) {
+      drain();
+      await gate.wait(graceMs);
+      const lastStop: Stop = { finishReason: "interrupted", error: turnError(serverStopped()) };
+      context.drain.lastStop = lastStop;
+      for (const { running } of lanes.values()) running?.stop(lastStop);
+      await gate.wait(storageGraceMs);
+      givenUp.abort();
+      await gate.wait(storageGraceMs);
+    },
+  };
 }
 
-function serverDraining(): ChatError {
-  return new ChatError("unavailable", "SERVER_DRAINING", "the server is about to stop", {
-    retryable: true,
-    retryAfterMs: 1_000,
+async function cancelTurn(
+  context: EngineContext,
+  principal: Principal,
+  request: CancelRequest,
+): Promise<{ cancelled: boolean; turnId: string }> {
+  const { turnId, requestId } = request;
+  const named = await sessionOfCancel(context, principal, request);
+  if (!named) return { cancelled: false, turnId };
+  const lane = await openLane(context, await requireSession(context, principal, named));
+  // Behind the start of the turn, if that is on its way: a cancel does not overtake its own message.
+  const wanted = await lane.serially(async () => {
+    const byRequest = turnId === "" && requestId !== "";
+    const found = byRequest && (await context.store.findTurnByRequestId(principal, requestId));
+    if (byRequest && !found) return undefined;
+    const id = found ? found.turnId : turnId;
+    return { id, live: lane.find(id) };
   });
+  if (!wanted?.live) return endedBefore(context, principal, named, wanted?.id ?? turnId);
+  const end = await cancelLive(context, lane, wanted.live);
+  return { cancelled: end?.finishReason === "cancelled", turnId: wanted.live.turn.turnId };
+}
+
+/** A cancel that comes again, or too late: what became of the turn is told all the same. */
+async function endedBefore(
+  { store }: EngineContext,
+  principal: Principal,
+  sessionId: string,
+  turnId: string,
+): Promise<{ cancelled: boolean; turnId: string }> {
+  const stored = turnId === "" ? undefined : await store.getTurn(principal, sessionId, turnId);
+  return { cancelled: stored?.end?.finishReason === "cancelled", turnId };
+}
+
+/** The session that a cancel is about; a caller who never learnt it names the request alone. */
+async function sessionOfCancel(
+  { store }: EngineContext,
+  principal: Principal,
+  { sessionId, requestId }: CancelRequest,
+): Promise<string | undefined> {
+  if (sessionId !== "") return sessionId;
+  return (await store.findTurnByRequestId(principal, requestId))?.sessionId;
 }

@@ -26,6 +26,15 @@ export type ErrorReason =
   | "INVALID_REQUEST"
   | "MODEL_UNKNOWN"
   | "SESSION_NOT_FOUND"
+  | "MESSAGE_NOT_FOUND"
+  | "REQUEST_ID_REUSED"
+  | "QUEUE_FULL"
+  | "ETAG_MISMATCH"
+  | "EPOCH_CHANGED"
+  | "NOTHING_TO_REGENERATE"
+  | "NOTHING_TO_CONTINUE"
+  | "TOO_MANY_WATCHERS"
+  | "TOO_SLOW"
   | "SESSION_BUSY"
   | "SESSION_REQUIRED"
   | "TURN_NOT_FOUND"
@@ -109,16 +118,6 @@ export function sessionNotFound(sessionId: string): ChatError {
   return new ChatError("not_found", "SESSION_NOT_FOUND", `there is no session "${sessionId}"`, {
     metadata: { session_id: sessionId },
   });
-}
-
-/** Another turn runs in the session, or it is being deleted. */
-export function sessionBusy(sessionId: string): ChatError {
-  return new ChatError(
-    "failed_precondition",
-    "SESSION_BUSY",
-    "a turn already runs in this session; wait for its end, or cancel it",
-    { metadata: { session_id: sessionId } },
-  );
 }
 
 /** The store or the event log did not take a write, or cannot be read; nothing was changed. */

@@ -5,7 +5,10 @@ export type EventBatch = {
   sessionId: string;
   /** Empty when the events belong to no turn. */
   turnId: string;
-  /** From Store.acquireTurn. 0 with an empty turnId: such events need no fence. */
+  /**
+   * From Store.acquireTurn. 0 on what the session's owner does not decide alone, and so need not hold:
+   * events of no turn, and of turns that wait or are withdrawn.
+   */
   fence: number;
   /**
    * Names the batch within its turn, so that repeating it is safe: 1 + how many events of the turn came
@@ -44,6 +47,26 @@ export interface EventLog {
    * `data_loss`/EVENTS_EXPIRED where retention has removed what the reader should get next.
    */
   read(sessionId: string, afterSequence: number, signal: AbortSignal): AsyncIterable<Event>;
+
+  /**
+   * The session's events that belong to no turn, after `afterSequence` and up to `throughSequence`, in order.
+   * These are kept as long as the session is; a turn's are for the store to tell once retention has
+   * removed them.
+   */
+  sessionEvents(
+    sessionId: string,
+    afterSequence: number,
+    throughSequence: number,
+  ): Promise<Event[]>;
+
+  /** Sequence of the last event that retention removed; what comes after it `read` can give. */
+  floor(sessionId: string): Promise<number>;
+
+  /**
+   * Goes on from `sequence` where the log ends before it, so that no sequence is used twice. What is
+   * missing counts as removed by retention.
+   */
+  skipTo(sessionId: string, sequence: number): Promise<void>;
 
   /** The events of a turn that has no end yet (all of them are kept), in order; for recovery. */
   turnEvents(sessionId: string, turnId: string): Promise<Event[]>;

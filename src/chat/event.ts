@@ -40,11 +40,38 @@ export type EventBody =
       userMessage?: Message;
     }
   | {
-      /** A change of the session that belongs to no turn; docs/turns.md fixes each `updateType`. */
+      /** A change that is no part of a reply; docs/turns.md fixes each kind and its data. */
       type: "session_update";
-      updateType: string;
-      data: unknown;
+      updateType: RecordedUpdateType;
+      data: Readonly<Record<string, unknown>>;
+      userMessage?: Message;
     };
+
+/** What is recorded: the first two belong to a turn, the others to the session. */
+export type RecordedUpdateType =
+  | "turn_queued"
+  | "messages_replaced"
+  | "session_changed"
+  | "session_deleted";
+
+/** What happens in a session without being recorded. */
+export type LiveUpdateType = "watching" | "live" | "draining" | "typing_started" | "typing_stopped";
+
+/** What happens to the sessions of a principal; never recorded. */
+export type ListUpdateType =
+  | "session_created"
+  | "session_changed"
+  | "session_deleted"
+  | "session_running"
+  | "session_idle";
+
+/** An update that has no sequence, and is gone for whoever does not hear it. */
+export type LiveUpdate = {
+  type: "live_update";
+  sessionId: string;
+  updateType: LiveUpdateType | ListUpdateType;
+  data: Readonly<Record<string, unknown>>;
+};
 
 /** A fact on its way into the log. */
 export type NewEvent = EventBody & {

@@ -64,7 +64,7 @@ export async function generate(
   } finally {
     silence.stop();
     signal.removeEventListener("abort", forward);
-    abort.abort();
+    abort.abort("the turn is over");
     // Not awaited: a model that is deaf to its signal would keep the turn open.
     Promise.try(() => parts?.return?.()).catch(() => undefined);
   }

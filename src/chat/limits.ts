@@ -28,4 +28,9 @@ export const limits = {
   pageSizeDefault: 50,
   pageSizeMax: 200,
   pageTokenBytesMax: 1_024,
+  /** Words to search for. */
+  queryBytesMax: 1_024,
+  etagBytesMax: 64,
+  /** Watchers that one session may have at once. */
+  watchersMax: 100,
 } as const;

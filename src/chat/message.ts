@@ -58,6 +58,8 @@ export type Message = {
   usage?: Usage;
   errorReason?: string;
   errorMessage?: string;
+  /** The turn that took this message's place, where one did. */
+  replacedByTurnId?: string;
   /** Sequence of the last event folded into this message; 0 before there is one. */
   sequence: number;
 };

@@ -24,6 +24,8 @@ export interface StatsCounter {
   /** A request for a turn was refused before its turn existed. */
   refused(): void;
   ended(end: TurnEnd): void;
+  /** A turn was cancelled while it waited; it took no time of the model's. */
+  withdrawn(): void;
   read(): Stats;
 }
 
@@ -33,6 +35,7 @@ export function createStatsCounter(startedAt: number): StatsCounter {
   let complete = 0;
   let failed = 0;
   let cancelled = 0;
+  let withdrawn = 0;
   let processingMs = 0;
   let answered = 0;
   let firstChunkMs = 0;
@@ -58,6 +61,11 @@ export function createStatsCounter(startedAt: number): StatsCounter {
       inputTokens += end.usage.inputTokens;
       outputTokens += end.usage.outputTokens;
     },
+    withdrawn() {
+      complete += 1;
+      withdrawn += 1;
+      cancelled += 1;
+    },
     read: () => ({
       startedAt,
       totalRequests: complete + failed + refused,
@@ -65,7 +73,7 @@ export function createStatsCounter(startedAt: number): StatsCounter {
       failedRequests: failed + refused,
       sessionsCreated,
       cancelledTurns: cancelled,
-      averageResponseTime: mean(processingMs, complete + failed) / 1000,
+      averageResponseTime: mean(processingMs, complete + failed - withdrawn) / 1000,
       averageFirstChunkTime: mean(firstChunkMs, answered) / 1000,
       inputTokens,
       outputTokens,

@@ -1,6 +1,6 @@
 import type { Message } from "./message.ts";
 import type { Principal, Session, SessionDetails } from "./session.ts";
-import type { Turn, TurnEnd } from "./turn.ts";
+import type { Turn, TurnEnd, TurnState } from "./turn.ts";
 
 /** One page of a list, and where the next begins; no token means that this was the last. */
 export type Page<Item> = { items: Item[]; nextPageToken: string };
@@ -12,14 +12,65 @@ export type PageRequest = {
   pageToken: string;
 };
 
+/** A caller's idempotency key with what a repetition must agree in (DESIGN section 2, rule 7). */
+export type RequestKey = {
+  /** Not empty. */
+  requestId: string;
+  /** A digest of the payload; the same key with another one is `already_exists`/REQUEST_ID_REUSED. */
+  fingerprint: string;
+};
+
 export type NewTurn = {
   turn: Turn;
   /** Where the turn opens its session: created in the same transaction. */
   session?: Session;
+  /** The same key again gives the turn that it was used for, and creates nothing. */
+  requestKey?: RequestKey;
+  /** Before the turns that wait, instead of behind them. */
+  atHead: boolean;
+  /** Turns that may wait in the session, this one included; more are `resource_exhausted`/QUEUE_FULL. */
+  queuedTurnsMax: number;
 };
 
-/** A turn found without its end when the program starts. */
+/** A turn that this process may run. */
+export type AcquiredTurn = {
+  turn: Turn;
+  fence: number;
+  /** In the history now, its question included, queued and replaced ones not. */
+  messages: number;
+};
+
+/** A turn as it is stored. */
+export type StoredTurn = {
+  turn: Turn;
+  state: TurnState;
+  /** 0 while queued. */
+  fence: number;
+  /** Where it has ended. `parts` are the turn's own, also where it extended an earlier reply. */
+  end?: TurnEnd;
+};
+
+/** A turn without its end, when the program starts. */
 export type UnfinishedTurn = { turn: Turn; state: "queued" | "running"; fence: number };
+
+/** What UpdateSession may change; an absent field stays. */
+export type SessionChanges = Partial<
+  Pick<Session, "title" | "systemInstruction" | "generation" | "metadata" | "model">
+>;
+
+export type NewFork = {
+  principal: Principal;
+  fromSessionId: string;
+  /** The last message that the fork keeps; empty keeps all. */
+  upToMessageId: string;
+  /** Its id; settings are those of the original. */
+  sessionId: string;
+  /** Empty keeps the original's. */
+  title: string;
+  createdAt: number;
+  newMessageId: () => string;
+  requestKey?: RequestKey;
+};
 
 /**
  * Sessions, messages and turns, durably. Every method is atomic: it happens whole or not at all. What a
@@ -30,64 +81,143 @@ export type UnfinishedTurn = { turn: Turn; state: "queued" | "running"; fence: n
  * not exist.
  */
 export interface Store {
-  /** Creates a session. Repeating it with the same sessionId changes nothing. */
-  createSession(session: Session): Promise<void>;
+  /**
+   * Creates a session and returns it. Repeating it with the same key returns the session that the key was
+   * used for (`not_found` once that is deleted); with the same sessionId it changes nothing.
+   */
+  createSession(session: Session, requestKey?: RequestKey): Promise<Session>;
 
   /** The session, or undefined. */
   getSession(principal: Principal, sessionId: string): Promise<SessionDetails | undefined>;
 
-  /** The principal's sessions, latest change first. The order stays right while sessions change. */
-  listSessions(principal: Principal, page: PageRequest): Promise<Page<SessionDetails>>;
+  /**
+   * Changes settings. `etag`, where not empty, must be the session's (`aborted`/ETAG_MISMATCH). Throws
+   * `not_found`. Each change gives a new etag.
+   */
+  updateSession(
+    principal: Principal,
+    sessionId: string,
+    changes: SessionChanges,
+    etag: string,
+    updatedAt: number,
+  ): Promise<SessionDetails>;
+
+  /**
+   * Copies a session's settings and its messages, those that are replaced or wait left out, into a new one:
+   * new message ids, no request ids, usage 0. Throws `not_found` for the session, and for an unknown
+   * up_to_message_id (MESSAGE_NOT_FOUND). The key works as in createSession, also when the original is gone.
+   */
+  forkSession(fork: NewFork): Promise<SessionDetails>;
+
+  /**
+   * The principal's sessions, latest change first; with a `query`, those whose title or messages have all
+   * its words (the last one may be a beginning). The order stays right while sessions change. What was
+   * written in the last moments may not be found yet.
+   */
+  listSessions(
+    principal: Principal,
+    page: PageRequest & { query: string },
+  ): Promise<Page<SessionDetails>>;
 
   /** How many sessions the principal has. */
   countSessions(principal: Principal): Promise<number>;
 
-  /** Removes a session with its turns and messages. False where there was none; repeating it is safe. */
-  deleteSession(principal: Principal, sessionId: string): Promise<boolean>;
-
   /**
-   * Makes the user's message and its turn (state `queued`) durable, with the session where it opens one.
-   * Throws `not_found` when the session does not exist. Repeating it with the same turnId changes nothing.
+   * Removes a session with its turns and messages; its request keys live on for 24 h, and it is among
+   * `deletedSessions` until `forgetDeleted`. False where there was none; repeating it is safe.
    */
-  createTurn(newTurn: NewTurn): Promise<void>;
+  deleteSession(principal: Principal, sessionId: string, deletedAt: number): Promise<boolean>;
 
   /**
-   * Makes the session's oldest queued turn `running` and fences off every earlier owner: the fence is
+   * Makes a turn (state `queued`) durable, with its user's message where it has one of its own, with the
+   * session where it opens one, and with its key; an edit hides what it replaces in the same step.
+   * `repeated` gives the turn that the key, or the turnId, was used for before. Throws `not_found` when the
+   * session does not exist, or the key's session is deleted.
+   */
+  createTurn(
+    newTurn: NewTurn,
+  ): Promise<{ outcome: "created" } | { outcome: "repeated"; turnId: string; sessionId: string }>;
+
+  /** The turn that a key was used for, or undefined. Throws as createTurn does. Changes nothing. */
+  findRequest(
+    principal: Principal,
+    requestKey: RequestKey,
+  ): Promise<{ turnId: string; sessionId: string } | undefined>;
+
+  /** The same by the request_id alone, for CancelTurn. */
+  findTurnByRequestId(
+    principal: Principal,
+    requestId: string,
+  ): Promise<{ turnId: string; sessionId: string } | undefined>;
+
+  /** The turn, or undefined. */
+  getTurn(principal: Principal, sessionId: string, turnId: string): Promise<StoredTurn | undefined>;
+
+  /**
+   * Makes the session's first queued turn `running` and fences off every earlier owner: the fence is
    * higher than any given for the session before. `busy` when another turn runs, `idle` when none waits.
    * `owner` names this process, for the operator. A turn that is running is never given again, so a
    * crash after this is INTERRUPTED and never a second run (rule 8).
    */
-  acquireTurn(
-    sessionId: string,
-    owner: string,
-  ): Promise<{ turn: Turn; fence: number } | "busy" | "idle">;
+  acquireTurn(sessionId: string, owner: string): Promise<AcquiredTurn | "busy" | "idle">;
 
   /**
-   * Removes a queued turn and its message, as if it had not been sent. False when it is not queued
-   * (it runs, has ended, or never was).
+   * Takes a turn out of the queue to end it without a run: it is `running` from now on beside whichever
+   * runs, with fence 0, and endTurn ends it. Its message leaves the history. False when it is not queued.
    */
-  discardQueuedTurn(sessionId: string, turnId: string): Promise<boolean>;
+  withdrawTurn(sessionId: string, turnId: string): Promise<boolean>;
+
+  /** Hides messages from context and lists, naming the turn that replaces them. Repeating it is safe. */
+  replaceMessages(
+    sessionId: string,
+    messageIds: readonly string[],
+    byTurnId: string,
+  ): Promise<void>;
 
   /**
-   * Stores how a turn ended, and its reply where there is one. Idempotent by turn id: the first end
-   * stays. Throws `aborted`/STALE_FENCE when the fence is not the one the turn was acquired with. A turn
-   * whose session is gone is no error.
+   * Stores how a turn ended, and its reply where there is one: as a message of its own, or at the end of the
+   * one that it extends. What a regenerate turn replaces is hidden with it, if it came that far. Idempotent
+   * by turn id: the first end stays. Throws `aborted`/STALE_FENCE when the fence is not the one the turn was
+   * acquired with. A turn whose session is gone is no error.
    */
   endTurn(end: TurnEnd): Promise<void>;
 
   /**
    * The session's messages in the order of their turns, queued ones last; with `newestFirst` the other
-   * way round. A running turn's reply is not among them. Throws `not_found`.
+   * way round; those that were replaced only with `includeReplaced`. A running turn's reply is not among
+   * them. Throws `not_found`.
    */
   listMessages(
     principal: Principal,
     sessionId: string,
-    page: PageRequest & { newestFirst: boolean },
+    page: PageRequest & { newestFirst: boolean; includeReplaced: boolean },
   ): Promise<Page<Message>>;
+
+  /** One message of the session, or undefined. */
+  getMessage(
+    principal: Principal,
+    sessionId: string,
+    messageId: string,
+  ): Promise<Message | undefined>;
+
+  /** Ended turns with events after `sequence`, in the order of their first such event, at most `count`. */
+  turnsAfter(sessionId: string, sequence: number, count: number): Promise<StoredTurn[]>;
 
   /** Turns without an end, oldest first: what a crash left behind. */
   unfinishedTurns(): Promise<UnfinishedTurn[]>;
 
-  /** Resolves when a trivial read succeeds; for health checks. */
+  /** Sessions that were deleted and whose events may not be dropped yet. */
+  deletedSessions(): Promise<string[]>;
+
+  /** The events of a deleted session are dropped. Repeating it is safe. */
+  forgetDeleted(sessionId: string): Promise<void>;
+
+  /**
+   * Called where the event log ends before what the store knows of: raises the session's epoch and returns
+   * it (rule 3).
+   */
+  raiseEpoch(sessionId: string): Promise<number>;
+
+  /** Resolves when the storage can be read, and takes writes as far as is known; for health checks. */
   check(): Promise<void>;
 }

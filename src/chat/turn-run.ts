@@ -5,42 +5,34 @@ import { ChatError, storageUnavailable } from "./errors.ts";
 import type { EventBody, NewEvent } from "./event.ts";
 import type { EventLog } from "./event-log.ts";
 import { generate, type ModelTimeouts } from "./generate.ts";
-import type { FinishReason, Part, Usage } from "./message.ts";
-import type { Model, ModelPart } from "./model.ts";
-import { addChunk, toTurnEnd } from "./reply.ts";
-import { retryUntil } from "./retry.ts";
+import type { LiveTurn, Stop } from "./live-turn.ts";
+import type { FinishReason, Usage } from "./message.ts";
+import type { ModelPart } from "./model.ts";
+import type { ModelCatalog } from "./model-catalog.ts";
 import type { Store } from "./store.ts";
 import { estimateUsage } from "./tokens.ts";
-import type { Turn, TurnEnd, TurnError } from "./turn.ts";
-import { createTurnWriter } from "./turn-writer.ts";
-
-/** Why a turn is ended from outside; the reason with which its signal is aborted. */
-export type Stop = {
-  finishReason: "cancelled" | "interrupted";
-  error?: TurnError;
-};
+import type { TurnEnd, TurnError } from "./turn.ts";
+import { endOf, messagesReplaced, recordEnd } from "./turn-end.ts";
+import { createTurnWriter, type TurnWriter } from "./turn-writer.ts";
 
 export type TurnRunOptions = {
-  turn: Turn;
+  live: LiveTurn;
   fence: number;
-  model: Model;
-  /** Messages in the session before this turn. */
+  /** In the history when the run begins, the question included. */
   messagesBefore: number;
+  models: ModelCatalog;
   store: Store;
   log: EventLog;
   clock: Clock;
   timeouts: ModelTimeouts;
-  /** Aborted with a Stop to end the turn. */
-  signal: AbortSignal;
   /** Aborted when the process can wait no longer for a storage that takes no writes. */
   givenUp: AbortSignal;
-  /** Called when the log or the store did not take what readers wait for. */
-  onStorageFailure: (error: ChatError) => void;
   /** Called with what ended the turn early, where that was not a Stop; for the operator. */
   onError: (error: unknown) => void;
 };
 
-type Outcome = { finishReason: FinishReason; error?: TurnError };
+/** How a run came out, before it is recorded. */
+export type Outcome = { finishReason: FinishReason; error?: TurnError };
 
 /**
  * Runs a turn that was acquired, from STATUS to its one end (DESIGN section 2, rule 5), and resolves with
@@ -48,78 +40,87 @@ type Outcome = { finishReason: FinishReason; error?: TurnError };
  * the end or `givenUp` aborts; then it rejects, and the next start of the program ends the turn.
  */
 export async function runTurn(options: TurnRunOptions): Promise<TurnEnd> {
-  const { turn, fence, model, log, clock, givenUp } = options;
+  const { live, fence, log, clock } = options;
   const startedMs = clock.monotonicMs();
   const storageFailed = new AbortController();
-  const reply = createReply();
-  const tellReaders = (error: unknown) => {
-    const failure = error instanceof ChatError ? error : storageUnavailable(error);
-    options.onStorageFailure(failure);
-    return failure;
-  };
-
   const writer = createTurnWriter({
     log,
-    sessionId: turn.sessionId,
-    turnId: turn.turnId,
+    sessionId: live.turn.sessionId,
+    turnId: live.turn.turnId,
     fence,
-    onRecorded: reply.record,
-    onFailure: (error) => storageFailed.abort(interruption(tellReaders(error))),
+    recorded: live.recorded,
+    onRecorded(events) {
+      const isTold = live.hasToldReplaced();
+      live.record(events);
+      if (!isTold && live.hasToldReplaced()) hideReplaced(options);
+    },
+    onFailure: (error) => {
+      const failure = error instanceof ChatError ? error : storageUnavailable(error);
+      live.fail(failure);
+      storageFailed.abort(interruption(failure));
+    },
   });
-  const elapsedMs = () => Math.round(clock.monotonicMs() - startedMs);
-  const event: Run["event"] = (body) => ({ ...body, at: clock.now(), elapsedMs: elapsedMs() });
-
-  const run: Run = { ...options, writer, reply, event, stopped: storageFailed.signal };
+  const run: Run = {
+    ...options,
+    writer,
+    signal: AbortSignal.any([live.signal, storageFailed.signal]),
+    elapsedMs: () => Math.round(clock.monotonicMs() - startedMs),
+    inputTokens: 0,
+    usage: undefined,
+    signature: undefined,
+    firstChunkMs: undefined,
+    nextChunkNumber: 1,
+  };
   const outcome = await answer(run);
-
-  const end = event({
-    type: "end",
+  const { firstChunkMs, signature } = run;
+  const told = {
     ...outcome,
-    model: model.info.modelId,
-    messageId: turn.replyMessageId,
-    usage: reply.usage(),
-    totalChunks: reply.chunks(),
-    messageCount: options.messagesBefore + (reply.parts().length > 0 ? 2 : 1),
-    ...(reply.firstChunkMs !== undefined && { firstChunkMs: reply.firstChunkMs }),
-    processingMs: elapsedMs(),
-    ...(reply.signature !== undefined && { signature: reply.signature }),
-    // A turn's first event carries its question (DESIGN section 2, rule 4).
-    ...(writer.recorded() === 0 && { userMessage: turn.userMessage }),
-  });
-  const recorded = await retryUntil(givenUp, () => writer.append(end), tellReaders);
-  const stored = toTurnEnd(turn, fence, recorded, reply.parts());
-  await retryUntil(givenUp, () => options.store.endTurn(stored), tellReaders);
-  return stored;
+    model: live.turn.model,
+    usage: run.usage ?? estimateUsage(run.inputTokens, live.parts()),
+    processingMs: run.elapsedMs(),
+    ...(firstChunkMs !== undefined && { firstChunkMs }),
+    ...(signature !== undefined && { signature }),
+  };
+  const end = endOf(live, told, options.messagesBefore);
+  return recordEnd({ ...options, writer }, end);
 }
 
+/** What one run keeps while it goes on. */
 type Run = TurnRunOptions & {
-  writer: ReturnType<typeof createTurnWriter>;
-  reply: Reply;
-  event: <B extends EventBody>(body: B) => B & Pick<NewEvent, "at" | "elapsedMs">;
-  /** Aborted with a Stop when the log has failed. */
-  stopped: AbortSignal;
+  writer: TurnWriter;
+  /** Aborted with a Stop when the turn is to end, or its log has failed. */
+  signal: AbortSignal;
+  elapsedMs: () => number;
+  inputTokens: number;
+  usage: Usage | undefined;
+  signature: string | undefined;
+  firstChunkMs: number | undefined;
+  nextChunkNumber: number;
 };
 
 /** Has the model answer and records what it says; never throws. */
 async function answer(run: Run): Promise<Outcome> {
-  const { turn, model, store, writer, reply } = run;
-  const signal = AbortSignal.any([run.signal, run.stopped]);
-  const chunker = createChunker(turn.chunkBy);
-  const record = (chunks: readonly Chunk[]) => {
-    for (const chunk of chunks) recordChunk(run, chunk);
+  const { live, store, writer, signal } = run;
+  const chunker = createChunker(live.turn.chunkBy);
+  const record = (chunks: Chunk[]) => {
+    for (const chunk of chunks) writer.push(event(run, chunkBody(run, chunk)));
   };
   try {
-    const context = await buildContext(store, turn, model.info);
-    reply.setInput(context);
-    writer.push(run.event(status(run, context)));
+    // A turn that waited may find its model gone from the configuration.
+    const model = run.models.resolve(live.turn.model);
+    const context = await buildContext(store, live.turn, model.info);
+    run.inputTokens = context.inputTokens;
+    writer.pushAll(beginning(run, context));
     await writer.flush();
     const finish = await generate(model, context.request, {
       signal,
       timeouts: run.timeouts,
       onPart: (part) => {
+        if (part.type === "usage") {
+          run.usage = part.usage;
+          return;
+        }
         beginReply(run, part);
-        if (part.type === "usage") return reply.setUsage(part.usage);
-        if (part.type === "text" && part.signature !== undefined) reply.signature = part.signature;
         record(chunker.push(part.text, part.type === "thought"));
       },
     });
@@ -136,27 +137,47 @@ async function answer(run: Run): Promise<Outcome> {
   }
 }
 
-function status(run: Run, context: Context): EventBody {
-  return {
+function event(run: Run, body: EventBody): NewEvent {
+  return { ...body, at: run.clock.now(), elapsedMs: run.elapsedMs() };
+}
+
+/** STATUS, with the question unless a `turn_queued` has told it; an edit says with it what it replaces. */
+function beginning(run: Run, context: Context): NewEvent[] {
+  const { live } = run;
+  const isFirst = live.recorded() === 0;
+  const status = event(run, {
     type: "status",
-    model: run.model.info.modelId,
+    model: live.turn.model,
     contextMessages: context.request.messages.length,
-    userMessage: run.turn.userMessage,
-  };
+    ...(isFirst && { userMessage: live.turn.userMessage }),
+  });
+  const replaces = isFirst && live.turn.type === "edit";
+  return replaces ? [status, event(run, messagesReplaced(live.turn))] : [status];
 }
 
-function beginReply(run: Run, part: ModelPart): void {
-  if (run.reply.firstChunkMs !== undefined || part.type === "usage") return;
-  const { model, turn, reply, writer } = run;
-  const messageId = turn.replyMessageId;
-  const start = run.event({ type: "start", model: model.info.modelId, messageId });
-  reply.firstChunkMs = start.elapsedMs;
-  writer.push(start);
+/** RESPONSE_START at the first part; a regenerated reply takes the old one's place with it (rule 15). */
+function beginReply(run: Run, part: Exclude<ModelPart, { type: "usage" | "finish" }>): void {
+  if (part.type === "text" && part.signature !== undefined) run.signature = part.signature;
+  if (run.firstChunkMs !== undefined) return;
+  const { live } = run;
+  const { replyMessageId: messageId, type, replaces, model } = live.turn;
+  const start = event(run, { type: "start", model, messageId });
+  run.firstChunkMs = start.elapsedMs;
+  const takesPlace = type === "regenerate" && replaces.length > 0;
+  run.writer.pushAll(takesPlace ? [start, event(run, messagesReplaced(live.turn))] : [start]);
 }
 
-function recordChunk(run: Run, { text, thought }: Chunk): void {
-  const number = run.reply.nextChunkNumber();
-  run.writer.push(run.event({ type: "chunk", text, number, ...(thought && { thought }) }));
+/** Lists show one reply from now on. That it failed is no matter: the turn's end does it again. */
+function hideReplaced({ live, store }: TurnRunOptions): void {
+  const { type, sessionId, replaces, turnId } = live.turn;
+  if (type !== "regenerate") return;
+  store.replaceMessages(sessionId, replaces, turnId).catch(() => undefined);
+}
+
+function chunkBody(run: Run, { text, thought }: Chunk): EventBody {
+  const number = run.nextChunkNumber;
+  run.nextChunkNumber += 1;
+  return { type: "chunk", text, number, ...(thought && { thought }) };
 }
 
 const incomplete: Outcome = {
@@ -170,13 +191,13 @@ const incomplete: Outcome = {
 };
 
 /** How a turn ended whose run threw: by a timeout, a failure of the model, or a fault of ours. */
-function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof ChatError)) {
+function outcomeOf(reason: unknown): Outcome {
+  if (!(reason instanceof ChatError)) {
     const message = "the model failed in a way that its adapter does not know";
-    return failed(new ChatError("internal", "MODEL_FAILED", message, { cause: error }));
+    return failed(new ChatError("internal", "MODEL_FAILED", message, { cause: reason }));
   }
-  if (error.reason === "STORAGE_UNAVAILABLE") return interruption(error);
-  return failed(error);
+  if (reason.reason === "STORAGE_UNAVAILABLE") return interruption(reason);
+  return failed(reason);
 }
 
 function failed(error: ChatError): Outcome {
@@ -192,36 +213,4 @@ function interruption(error: ChatError): Stop {
 export function turnError(error: ChatError): TurnError {
   const { kind, reason, message, retryable, retryAfterMs } = error;
   return { kind, reason, message, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-}
-
-type Reply = ReturnType<typeof createReply>;
-
-/** What of the reply is recorded so far; a chunk whose append failed was never part of it. */
-function createReply() {
-  const parts: Part[] = [];
-  let recordedChunks = 0;
-  let pushedChunks = 0;
-  let inputTokens = 0;
-  let reported: Usage | undefined;
-  return {
-    firstChunkMs: undefined as number | undefined,
-    signature: undefined as string | undefined,
-    record(events: readonly NewEvent[]) {
-      for (const event of events) {
-        if (event.type !== "chunk") continue;
-        addChunk(parts, event);
-        recordedChunks += 1;
-      }
-    },
-    setInput(context: Context) {
-      inputTokens = context.inputTokens;
-    },
-    setUsage(usage: Usage) {
-      reported = usage;
-    },
-    nextChunkNumber: () => (pushedChunks += 1),
-    chunks: () => recordedChunks,
-    parts: () => parts,
-    usage: () => reported ?? estimateUsage(inputTokens, parts),
-  };
 }

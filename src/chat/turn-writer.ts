@@ -1,4 +1,4 @@
-import type { NewEvent, Recorded } from "./event.ts";
+import type { Event, NewEvent } from "./event.ts";
 import type { EventLog } from "./event-log.ts";
 
 /**
@@ -10,10 +10,10 @@ export interface TurnWriter {
   push(event: NewEvent): void;
   /** Resolves when all that was pushed is recorded; throws what the failed append threw. */
   flush(): Promise<void>;
-  /** How many of the turn's events the log has. */
-  recorded(): number;
-  /** Appends the turn's last event, also after a failed append; throws when this one fails. May be repeated. */
-  append<E extends NewEvent>(event: E): Promise<Recorded<E>>;
+  /** Takes events that must be in one append. */
+  pushAll(events: readonly NewEvent[]): void;
+  /** Appends the turn's last events, also after a failed append; throws when this one fails. May be repeated. */
+  append(events: readonly NewEvent[]): Promise<void>;
 }
 
 type TurnWriterOptions = {
@@ -21,27 +21,24 @@ type TurnWriterOptions = {
   sessionId: string;
   turnId: string;
   fence: number;
-  /** How many events of the turn the log already has. */
-  recorded?: number;
+  /** How many events of the turn the log has. */
+  recorded: () => number;
   /** Called with each batch once it is recorded. */
-  onRecorded?: (events: readonly NewEvent[]) => void;
+  onRecorded: (events: readonly Event[]) => void;
   /** Called once, when an append has failed. */
   onFailure?: (error: unknown) => void;
 };
 
 export function createTurnWriter(options: TurnWriterOptions): TurnWriter {
-  const { log, sessionId, turnId, fence, onRecorded, onFailure } = options;
-  let recorded = options.recorded ?? 0;
+  const { log, sessionId, turnId, fence, recorded, onRecorded, onFailure } = options;
   let pending: NewEvent[] = [];
   let writing: Promise<void> | undefined;
   let failure: { error: unknown } | undefined;
 
   const append = async (events: readonly NewEvent[]) => {
-    const batch = recorded + 1;
-    const appended = await log.append({ sessionId, turnId, fence, batch, events });
-    recorded += events.length;
-    onRecorded?.(events);
-    return appended;
+    const batch = recorded() + 1;
+    const { firstSequence } = await log.append({ sessionId, turnId, fence, batch, events });
+    onRecorded(events.map((event, i) => ({ ...event, sequence: firstSequence + i, turnId })));
   };
 
   const writeAll = async () => {
@@ -63,21 +60,21 @@ export function createTurnWriter(options: TurnWriterOptions): TurnWriter {
     }
   };
 
+  const pushAll = (events: readonly NewEvent[]) => {
+    if (failure) return;
+    pending.push(...events);
+    writing ??= writeAll();
+  };
   return {
-    push(event) {
-      if (failure) return;
-      pending.push(event);
-      writing ??= writeAll();
-    },
+    push: (event) => pushAll([event]),
+    pushAll,
     async flush() {
       while (writing) await writing;
       if (failure) throw failure.error;
     },
-    recorded: () => recorded,
-    async append(event) {
+    async append(events) {
       while (writing) await writing;
-      const { firstSequence } = await append([event]);
-      return { ...event, sequence: firstSequence, turnId };
+      await append(events);
     },
   };
 }

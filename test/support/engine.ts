@@ -1,27 +1,42 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
 import { newId, systemClock } from "../../src/chat/clock.ts";
-import { createEngine, type EngineOptions, type TurnRequest } from "../../src/chat/engine.ts";
-import { storageUnavailable } from "../../src/chat/errors.ts";
+import { createEngine, type StartedTurn } from "../../src/chat/engine.ts";
+import type { EngineOptions } from "../../src/chat/engine-context.ts";
 import type { EndEvent, Event } from "../../src/chat/event.ts";
 import type { EventLog } from "../../src/chat/event-log.ts";
+import type { LiveTurnOptions } from "../../src/chat/live-turn.ts";
 import { type Message, textOf } from "../../src/chat/message.ts";
 import type { ModelInfo } from "../../src/chat/model.ts";
 import { createModelCatalog } from "../../src/chat/model-catalog.ts";
-import { anonymous } from "../../src/chat/session.ts";
+import { anonymous, type Session } from "../../src/chat/session.ts";
+import type { NewSession } from "../../src/chat/sessions.ts";
 import type { Store } from "../../src/chat/store.ts";
 import type { Turn, TurnEnd } from "../../src/chat/turn.ts";
+import type { TurnRequest } from "../../src/chat/turn-request.ts";
+import type { Watched, WatchRequest } from "../../src/chat/watch-session.ts";
+import type { RetainedEventLog } from "../../src/event-log/log.ts";
 import { createMemoryEventLog } from "../../src/event-log/memory.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
-import { createModel, createTestProvider, finish, type Generate, saying } from "./models.ts";
+import { createCall, type TestCall } from "./calls.ts";
+import {
+  createModel,
+  createTestProvider,
+  finish,
+  type Generate,
+  saying,
+  textPart,
+} from "./models.ts";
 
 type TestEngineOptions = Partial<EngineOptions> & {
   generate?: Generate;
   info?: Partial<ModelInfo>;
 };
 
+/** Where a test puts what is to be done after it. */
+type Cleanup = { after(close: () => Promise<void>): void };
+
 /** An engine on memory storage, which fails the test when it leaves a turn behind. */
-export async function openEngine(t: TestContext, options: TestEngineOptions = {}) {
+export async function openEngine(t: Cleanup, options: TestEngineOptions = {}) {
   const store = options.store ?? createMemoryStore();
   const log = options.log ?? (await openMemoryLog());
   let generate = options.generate ?? saying("Hello", finish);
@@ -34,6 +49,9 @@ export async function openEngine(t: TestContext, options: TestEngineOptions = {}
     newId,
     timeouts: { firstChunkTimeoutMs: 5_000, idleChunkTimeoutMs: 5_000, turnTimeoutMs: 5_000 },
     runningTurnsMax: 100,
+    queuedTurnsMax: 8,
+    watchersMax: 100,
+    disconnectGraceMs: 30_000,
     owner: "test",
     observer: {
       turnEnded: (_turn, end) => ended.push(end),
@@ -43,56 +61,133 @@ export async function openEngine(t: TestContext, options: TestEngineOptions = {}
     store,
     log,
   });
+  const call = createCall();
   t.after(async () => {
     await engine.close(0);
+    call.lose();
     assert.equal(engine.runningTurns(), 0, "a turn runs on");
     await log.close();
   });
-  const call = new AbortController();
+
+  /** Every event that a call gets of a turn that it has started or joined. */
+  const read = async (turn: StartedTurn, signal = call.signal): Promise<Event[]> =>
+    Array.fromAsync(readTurn(turn, signal));
+  function readTurn(turn: StartedTurn, signal = call.signal): AsyncGenerator<Event> {
+    const reader = engine.readSession(anonymous, turn.sessionId, signal);
+    engine.follow(reader, turn);
+    reader.finish();
+    return reader[Symbol.asyncIterator]() as AsyncGenerator<Event>;
+  }
+  const start = (request: Partial<TurnRequest> | string = {}, by: TestCall = call) =>
+    engine.startTurn(anonymous, turnRequest(request), by);
   return {
     engine,
     store,
     log,
     ended,
     failures,
-    /** The signal of the calls that `start` makes, unless they bring their own. */
+    /** The call that `start` makes, unless another is given. */
     call,
     answerWith(next: Generate) {
       generate = next;
     },
-    start: (request: Partial<TurnRequest> = {}, signal = call.signal) =>
-      engine.startTurn(anonymous, turnRequest(request), signal),
-    async createSession(): Promise<string> {
-      return (await engine.createSession(anonymous, { ...settings, title: "" })).sessionId;
+    start,
+    read,
+    readTurn,
+    /** Starts a turn and reads it to its end. */
+    ask: async (request: Partial<TurnRequest> | string = {}) => read(await start(request)),
+    watch: (request: Partial<WatchRequest>, by: TestCall = call): AsyncGenerator<Watched> =>
+      engine.watchSession(anonymous, watchRequest(request), by) as AsyncGenerator<Watched>,
+    cancel: (sessionId: string, turnId = "", requestId = "") =>
+      engine.cancelTurn(anonymous, { sessionId, turnId, requestId }),
+    async createSession(settings: Partial<NewSession> = {}): Promise<string> {
+      return (await engine.createSession(anonymous, newSession(settings))).sessionId;
     },
     async texts(sessionId: string): Promise<string[]> {
-      return (await allMessages(store, sessionId)).map(
-        ({ role, parts }) => `${role}: ${textOf(parts)}`,
-      );
+      return (await allMessages(store, sessionId)).map(textWithRole);
     },
+    recorded: (sessionId: string) => recordedEvents(log, sessionId),
   };
 }
 
-export function openMemoryLog(): Promise<EventLog> {
+export type TestEngine = Awaited<ReturnType<typeof openEngine>>;
+
+export function openMemoryLog(
+  options: Partial<Parameters<typeof createMemoryEventLog>[0]> = {},
+): Promise<RetainedEventLog> {
   const retention = { retentionMs: 600_000, retentionBytes: 1 << 28 };
-  return createMemoryEventLog({ clock: systemClock, ...retention });
+  return createMemoryEventLog({ clock: systemClock, ...retention, ...options });
 }
 
-const settings = { modelId: "", systemInstruction: "", generation: {}, metadata: {} };
-
-export function turnRequest(request: Partial<TurnRequest>): TurnRequest {
+export function newSession(settings: Partial<NewSession> = {}): NewSession {
   return {
-    sessionId: "",
-    parts: [{ type: "text", text: "Hi" }],
+    modelId: "",
+    title: "",
+    systemInstruction: "",
+    generation: {},
+    metadata: {},
     requestId: "",
+    ...settings,
+  };
+}
+
+/** A request for a turn; a text stands for a message in a new session. */
+export function turnRequest(request: Partial<TurnRequest> | string): TurnRequest {
+  const given = typeof request === "string" ? { parts: [textPart(request)] } : request;
+  return {
+    type: "message",
+    sessionId: "",
+    parts: [textPart("Hi")],
+    messageId: "",
+    requestId: "",
+    afterSequence: 0,
+    afterEpoch: 0,
+    onBusy: undefined,
+    onDisconnect: undefined,
     modelId: "",
     systemInstruction: "",
     generation: {},
     chunkBy: "model",
-    onDisconnect: "grace",
+    ...given,
+  };
+}
+
+export function watchRequest(request: Partial<WatchRequest>): WatchRequest {
+  return {
+    sessionId: "",
+    afterSequence: 0,
+    afterEpoch: 0,
+    untilIdle: false,
+    sessionList: false,
     ...request,
   };
 }
+
+/** A session as the engine would make it. */
+export function createSession(overrides: Partial<Session> = {}): Session {
+  return {
+    sessionId: "session",
+    principal: anonymous,
+    model: "test",
+    title: "",
+    systemInstruction: "",
+    generation: {},
+    metadata: {},
+    createdAt: 1,
+    updatedAt: 1,
+    ...overrides,
+  };
+}
+
+/** What a live turn needs that nobody reads. */
+export const unattended: Omit<LiveTurnOptions, "turn" | "events"> = {
+  startsAfter: 0,
+  graceMs: 0,
+  watchers: () => 0,
+  isDraining: () => false,
+  onFailure: () => undefined,
+  cancel: () => undefined,
+};
 
 /** A turn as the engine would make it. */
 export function createTurn(overrides: Partial<Turn> = {}): Turn {
@@ -102,6 +197,9 @@ export function createTurn(overrides: Partial<Turn> = {}): Turn {
     sessionId,
     principal: anonymous,
     requestId: "",
+    type: "message",
+    onDisconnect: undefined,
+    replaces: [],
     model: "test",
     systemInstruction: "",
     generation: {},
@@ -129,71 +227,54 @@ export function createMessage(overrides: Partial<Message> = {}): Message {
   };
 }
 
-export async function allMessages(store: Store, sessionId: string): Promise<Message[]> {
-  const page = { pageSize: 200, pageToken: "", newestFirst: false };
+export async function allMessages(
+  store: Store,
+  sessionId: string,
+  { includeReplaced = false } = {},
+): Promise<Message[]> {
+  const page = { pageSize: 200, pageToken: "", newestFirst: false, includeReplaced };
   return (await store.listMessages(anonymous, sessionId, page)).items;
 }
 
-/** Every event of a turn. */
-export function readAll(turn: { events(): AsyncIterable<Event> }): Promise<Event[]> {
-  return Array.fromAsync(turn.events());
+/** `user: Hi`, and `[queued] user: Hi` where it waits or is not whole. */
+export function textWithRole({ role, parts, state }: Message): string {
+  const mark = state === "complete" ? "" : `[${state}] `;
+  return `${mark}${role}: ${textOf(parts)}`;
 }
 
 /** The events of a session so far. */
 export async function recordedEvents(log: EventLog, sessionId: string): Promise<Event[]> {
   const last = await log.lastSequence(sessionId);
-  const reading = new AbortController();
   const events: Event[] = [];
   if (last === 0) return events;
-  for await (const event of log.read(sessionId, 0, reading.signal)) {
+  for await (const event of log.read(sessionId, 0, new AbortController().signal)) {
     events.push(event);
     if (event.sequence === last) break;
   }
   return events;
 }
 
-export function endOf(events: readonly Event[]): EndEvent {
+export function endOf(events: readonly (Event | Watched)[]): EndEvent {
   const end = events.at(-1);
   return end?.type === "end" ? end : assert.fail("the last event is no end");
 }
 
-export function replyText(events: readonly Event[]): string {
+export function replyText(events: readonly (Event | Watched)[]): string {
   return events.map((event) => (event.type === "chunk" ? event.text : "")).join("");
 }
 
-/**
- * A port of which a test can make methods fail, or hold them back until it says so. Each applies to the calls
- * made from then on.
- */
-export function createFaulty<Port extends object>(port: Port) {
-  const failing = new Map<string, unknown>();
-  const held = new Map<string, Promise<void>>();
-  const faulty = new Proxy(port, {
-    get(target, name) {
-      const method = Reflect.get(target, name) as unknown;
-      if (typeof method !== "function" || name === "read") return method;
-      return async (...values: unknown[]) => {
-        await held.get(String(name));
-        const failure = failing.get(String(name));
-        if (failure !== undefined) throw failure;
-        return Reflect.apply(method, target, values) as unknown;
-      };
-    },
-  });
-  return {
-    port: faulty,
-    fail(method: keyof Port & string, error: unknown = storageUnavailable(new Error("disk full"))) {
-      failing.set(method, error);
-    },
-    mend: (method: keyof Port & string) => void failing.delete(method),
-    /** Returns what releases the calls. */
-    hold(method: keyof Port & string): () => void {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      held.set(method, promise);
-      return () => {
-        held.delete(method);
-        resolve();
-      };
-    },
-  };
+/** What each event is, in a word: its type, or the type of the update. */
+export function kindsOf(events: readonly Watched[]): string[] {
+  return events.map((event) => ("updateType" in event ? event.updateType : event.type));
+}
+
+/** The next values, as many as are asked for. */
+export async function take<T>(source: AsyncIterator<T>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const next = await source.next();
+    if (next.done) break;
+    taken.push(next.value);
+  }
+  return taken;
 }

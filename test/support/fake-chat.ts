@@ -79,7 +79,7 @@ export function createFakeChat(): FakeChat {
       const known = chat.turns.get(request.requestId);
       if (known !== undefined && request.requestId !== "") {
         if (known.request.message === request.message) return known;
-        throw refusal(Code.AlreadyExists, "INVALID_REQUEST");
+        throw refusal(Code.AlreadyExists, "REQUEST_ID_REUSED");
       }
       const session = request.sessionId ? chat.find(request.sessionId) : chat.openSession();
       const turn = createFakeTurn(session, request, `turn-${chat.modelRuns.length + 1}`);

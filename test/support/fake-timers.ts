@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 
-type FakeTimer = { dueMs: number; refresh(): FakeTimer };
+type FakeTimer = { dueMs: number; refresh(): FakeTimer; unref(): FakeTimer };
 
 /**
  * Puts timers that the test moves in the place of the global ones until it ends. Unlike node:test's own they
@@ -17,6 +17,7 @@ export function createFakeTimers(t: TestContext) {
         timer.dueMs = nowMs + delayMs;
         return timer;
       },
+      unref: () => timer,
     };
     running.set(timer, callback);
     started += 1;
@@ -37,5 +38,9 @@ export function createFakeTimers(t: TestContext) {
     /** Timers that are neither due nor cleared. */
     running: () => running.size,
     started: () => started,
+    /** Puts the real ones back before the test ends. */
+    restore() {
+      t.mock.restoreAll();
+    },
   };
 }

@@ -44,6 +44,12 @@ export const bidiLanes = lanes.filter(
   ({ protocol, httpVersion }) => httpVersion === "2" && protocol !== "grpc-web",
 );
 
+/** One of each protocol, for what TLS and the HTTP version have no part in. */
+export const plainLanes = lanes.filter(({ tls }) => !tls);
+
+/** Those without JSON, for what the encoding has no part in either. */
+export const binaryLanes = plainLanes.filter(({ json }) => !json);
+
 function nameOf({ protocol, httpVersion, json }: Way, tls: boolean): string {
   const names = { grpc: "gRPC", "grpc-web": "gRPC-Web", connect: "Connect" };
   const encoding = json ? "JSON" : "protobuf";

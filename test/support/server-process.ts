@@ -19,6 +19,8 @@ export type ServerResult = {
 /** `chatwire serve` as a process of its own. */
 export type ServerProcess = Pick<TestApp, "url" | "port" | "tls" | "defer"> & {
   readonly pid: number;
+  /** What it was started with, its folder included. */
+  readonly options: ServerOptions;
   readonly stdout: string;
   kill(signal: NodeJS.Signals): void;
   /** Resolves when the output so far, stdout and stderr together, matches. */
@@ -46,14 +48,21 @@ export async function startServer(
   return Object.assign(server, { url, port: Number(port), tls: protocol === "https:" });
 }
 
+/** Starts it again as it was: the same port, folder and settings. The one before must have ended. */
+export function restartServer(t: TestContext, server: ServerProcess): Promise<ServerProcess> {
+  const { options, port } = server;
+  return startServer(t, { ...options, env: { ...options.env, PORT: String(port) } });
+}
+
 /** Runs a server that is not expected to start, to its end. */
 export function runServer(t: TestContext, options: ServerOptions = {}): Promise<ServerResult> {
   return spawnServer(t, options).result();
 }
 
-function spawnServer(t: TestContext, { env, cwd, nodeArgs = [] }: ServerOptions): ServerProcess {
+function spawnServer(t: TestContext, options: ServerOptions): ServerProcess {
+  const { env, cwd = temporaryFolder(t), nodeArgs = [] } = options;
   const child = spawn(process.execPath, [...nodeArgs, bin, "serve"], {
-    cwd: cwd ?? temporaryFolder(t),
+    cwd,
     env: { ...bareEnv(), PORT: "0", SCRIPTED_MODEL: "1", ELIZA_WORDS_PER_SECOND: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -75,6 +84,7 @@ function spawnServer(t: TestContext, { env, cwd, nodeArgs = [] }: ServerOptions)
     port: 0,
     tls: false,
     pid: child.pid ?? 0,
+    options: { ...options, cwd },
     get stdout() {
       return output.stdout;
     },

@@ -346,7 +346,9 @@ export type ListSessionsRequest = Message$1<"chat.ListSessionsRequest"> & {
   pageToken: string;
 
   /**
-   * Words to find in titles and messages; empty lists all sessions.
+   * Words to find in titles and messages, all of them; the last may be a beginning. Empty lists all
+   * sessions. What was written in the last moments may not be found yet. At most 1,024 bytes
+   * (queryBytesMax).
    *
    * @generated from field: string query = 3;
    */
@@ -710,29 +712,34 @@ export type ChatRequest = Message$1<"chat.ChatRequest"> & {
   /**
    * Idempotency key of the turn, made by the client and unique per caller across sessions. Sent
    * again it joins the running turn or replays the finished one; the model never runs twice. With
-   * another content it is ALREADY_EXISTS. A request that was refused before its turn existed does
-   * not use its key up. Empty for none. At most 128 bytes (idBytesMax).
+   * another type, message, attachments, generation, message_id, model_id, system_instruction or
+   * chunk_by, or another session_id where both name one, it is ALREADY_EXISTS (REQUEST_ID_REUSED).
+   * A request that was refused before its turn existed does not use its key up. It lives as long as
+   * its session, and for 24 hours after that is NOT_FOUND (SESSION_NOT_FOUND). On CANCEL: instead
+   * of turn_id, the request whose turn to cancel. Empty for none. At most 128 bytes (idBytesMax).
    *
    * @generated from field: string request_id = 5;
    */
   requestId: string;
 
   /**
-   * Where a request_id is sent again: deliver only events after this sequence.
+   * Where a request_id is sent again: deliver only events after this sequence. SendMessage ignores
+   * it.
    *
    * @generated from field: uint64 after_sequence = 6;
    */
   afterSequence: bigint;
 
   /**
-   * What a MESSAGE does in a session where a turn already runs.
+   * What this request does in a session where a turn already runs or waits.
    *
    * @generated from field: chat.OnBusy on_busy = 7;
    */
   onBusy: OnBusy;
 
   /**
-   * What the loss of this caller's connection does to the turn.
+   * What the loss of the last caller's connection does to the turn. What the first request said
+   * counts, also where it is sent again.
    *
    * @generated from field: chat.OnDisconnect on_disconnect = 8;
    */
@@ -792,7 +799,7 @@ export type ChatRequest = Message$1<"chat.ChatRequest"> & {
 
   /**
    * The epoch that after_sequence belongs to; 0 leaves it unchecked. Another than the session's is
-   * DATA_LOSS.
+   * DATA_LOSS (EPOCH_CHANGED).
    *
    * 30 to 39 are kept for tools.
    *
@@ -843,8 +850,9 @@ export const ChatRequest_Type = {
   TYPING_STOP: 3,
 
   /**
-   * Cancels a turn: the one with turn_id, or else whichever runs in the session. No error when
-   * none does; the answer is that turn's end. Chat only, elsewhere CancelTurn does it.
+   * Cancels a turn: the one with turn_id, or the one that request_id asked for, or else whichever
+   * runs in the session. No error when none does; the answer is that turn's end. Chat only,
+   * elsewhere CancelTurn does it.
    *
    * @generated from enum value: CANCEL = 4;
    */
@@ -852,7 +860,7 @@ export const ChatRequest_Type = {
 
   /**
    * Answers the last message of the user again. The old reply is replaced when the new one
-   * begins.
+   * begins (RESPONSE_START); a new one that fails before changes nothing.
    *
    * @generated from enum value: REGENERATE = 5;
    */
@@ -866,7 +874,8 @@ export const ChatRequest_Type = {
   EDIT: 6,
 
   /**
-   * Extends the last reply in the same message, when it is PARTIAL or hit MAX_TOKENS.
+   * Extends the last reply in the same message, when it is PARTIAL or hit MAX_TOKENS. Without
+   * such a reply it is FAILED_PRECONDITION (NOTHING_TO_CONTINUE).
    *
    * 8 is kept for the result of a tool call.
    *
@@ -1236,15 +1245,18 @@ export type ChatResponse = Message$1<"chat.ChatResponse"> & {
   errorMessage: string;
 
   /**
-   * On SESSION_UPDATE: what happened, for example `turn_queued`, `messages_replaced`,
-   * `session_deleted`.
+   * On SESSION_UPDATE: what happened. Recorded: `turn_queued`, `messages_replaced`,
+   * `session_changed`, `session_deleted`. Unrecorded: `watching`, `live`, `draining`,
+   * `typing_started`, `typing_stopped`, and of the session list `session_created`,
+   * `session_changed`, `session_deleted`, `session_running`, `session_idle`.
    *
    * @generated from field: string update_type = 12;
    */
   updateType: string;
 
   /**
-   * On SESSION_UPDATE: its facts, a JSON object whose fields depend on update_type.
+   * On SESSION_UPDATE: its facts, a JSON object whose fields docs/turns.md gives for each
+   * update_type.
    *
    * @generated from field: string update_data = 13;
    */
@@ -1791,6 +1803,7 @@ export type ListMessagesRequest = Message$1<"chat.ListMessagesRequest"> & {
 
   /**
    * Messages on a page: 0 is 50 (pageSizeDefault), more than 200 (pageSizeMax) is as 200.
+   * The reply that streams comes on top of that.
    *
    * @generated from field: int32 page_size = 2;
    */
@@ -1905,22 +1918,25 @@ export type UpdateSessionRequest = Message$1<"chat.UpdateSessionRequest"> & {
   generation?: GenerationConfig | undefined;
 
   /**
-   * The client's own notes; replaces all of them. Bounds as in CreateSessionRequest.
+   * The client's own notes; replaces all of them. At most 16 entries (metadataEntriesMax), a key of
+   * 1 to 64 bytes (metadataKeyBytesMax), a value of at most 512 bytes (metadataValueBytesMax).
    *
    * @generated from field: map<string, string> metadata = 5;
    */
   metadata: { [key: string]: string };
 
   /**
-   * The model for turns to come, a model_id or an alias. At most 256 bytes (modelIdBytesMax).
+   * The model for turns to come, a model_id or an alias; emptied by update_mask it is the server's
+   * default model. At most 256 bytes (modelIdBytesMax).
    *
    * @generated from field: string model_id = 6;
    */
   modelId: string;
 
   /**
-   * The names of the fields above to change, so that one can be emptied; empty changes every field
-   * that is set.
+   * The names of the fields above to change (title, system_instruction, generation, metadata,
+   * model_id), so that one can be emptied; any other name is INVALID_ARGUMENT. Empty changes every
+   * field that is set.
    *
    * @generated from field: repeated string update_mask = 7;
    */
@@ -1928,7 +1944,7 @@ export type UpdateSessionRequest = Message$1<"chat.UpdateSessionRequest"> & {
 
   /**
    * The etag that the caller's change is based on; where set, a session that has changed since is
-   * ABORTED.
+   * ABORTED (ETAG_MISMATCH). At most 64 bytes (etagBytesMax).
    *
    * @generated from field: string etag = 8;
    */
@@ -2070,7 +2086,7 @@ export type WatchSessionRequest = Message$1<"chat.WatchSessionRequest"> & {
   /**
    * Also deliver, unrecorded, SESSION_UPDATE session_created, session_changed, session_deleted,
    * session_running and session_idle of every session of the caller; with an empty session_id only
-   * these. After a reconnect, list again.
+   * these. They have no replay: after a reconnect, list again.
    *
    * @generated from field: bool session_list = 5;
    */
@@ -2106,7 +2122,8 @@ export type CancelTurnRequest = Message$1<"chat.CancelTurnRequest"> & {
   turnId: string;
 
   /**
-   * Instead of turn_id, where the caller never learnt it. At most 128 bytes (idBytesMax).
+   * Instead of turn_id, where the caller never learnt it: the request whose turn to cancel. Read
+   * only where turn_id is empty. At most 128 bytes (idBytesMax).
    *
    * @generated from field: string request_id = 3;
    */
@@ -2334,20 +2351,22 @@ export const HealthResponseSchema: GenMessage<HealthResponse> = /*@__PURE__*/
   messageDesc(file_chat_chat, 33);
 
 /**
- * What a MESSAGE does when a turn already runs in the session.
+ * What a request for a turn does when a turn already runs or waits in the session.
  *
  * @generated from enum chat.OnBusy
  */
 export const OnBusy = {
   /**
-   * The server's default: ON_BUSY_ENQUEUE.
+   * For a MESSAGE ON_BUSY_ENQUEUE. EDIT, REGENERATE and CONTINUE interrupt: they cancel what runs
+   * and what waits.
    *
    * @generated from enum value: ON_BUSY_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Wait for its place; RESOURCE_EXHAUSTED (TOO_MANY_TURNS) when the session's queue is full.
+   * Wait for its place; RESOURCE_EXHAUSTED (QUEUE_FULL) when the session's queue is full. With
+   * EDIT, REGENERATE and CONTINUE it is INVALID_ARGUMENT.
    *
    * @generated from enum value: ON_BUSY_ENQUEUE = 1;
    */
@@ -2361,7 +2380,8 @@ export const OnBusy = {
   REJECT: 2,
 
   /**
-   * Cancel the running turn, keep its partial reply, and run this one next.
+   * Cancel the running turn, keep its partial reply, and run this one next, before those that wait.
+   * No error when that turn has just ended.
    *
    * @generated from enum value: ON_BUSY_INTERRUPT = 3;
    */
@@ -2369,7 +2389,7 @@ export const OnBusy = {
 } as const;
 
 /**
- * What a MESSAGE does when a turn already runs in the session.
+ * What a request for a turn does when a turn already runs or waits in the session.
  *
  * @generated from enum chat.OnBusy
  */
@@ -2398,7 +2418,8 @@ export const OnDisconnect = {
   UNSPECIFIED: 0,
 
   /**
-   * Run on for the server's grace period; cancel if nobody has come back or watches by then.
+   * Run on for the server's grace period (DISCONNECT_GRACE_MS); cancel if nobody has joined the
+   * turn again or watches its session by then. It starts again each time the last watcher leaves.
    *
    * @generated from enum value: ON_DISCONNECT_GRACE = 1;
    */
@@ -2594,16 +2615,11 @@ export const FinishReasonSchema: GenEnum<FinishReason> = /*@__PURE__*/
  * `chat-processing-time-ms`, `chat-input-tokens`, `chat-output-tokens`, and `chat-finish-reason` of
  * the last turn. SendMessage sends the header `chat-session-id`.
  *
- * This release answers UNIMPLEMENTED (NOT_IMPLEMENTED) to:
- * - UpdateSession, ForkSession, WatchSession and GetAttachment;
- * - a ListSessions with a query, and a CancelTurn with a request_id;
- * - a ChatRequest of type REGENERATE, EDIT or CONTINUE, with on_busy ENQUEUE or INTERRUPT, with
- *   attachments, with after_sequence or with after_epoch.
+ * docs/turns.md tells the rules of a turn with an example of each recovery: lost connections, page
+ * reloads, a killed and a draining server.
  *
- * This release also differs from the comments below in this: an unspecified on_busy means REJECT;
- * GRACE gives no time, so that a turn is cancelled with its last caller's connection, unless it
- * asked for CONTINUE; a request_id is kept but makes no second call join; ListMessages leaves out
- * the reply of a turn that runs; TYPING_START and TYPING_STOP reach nobody.
+ * This release answers UNIMPLEMENTED (NOT_IMPLEMENTED) to GetAttachment and to a ChatRequest with
+ * attachments.
  *
  * @generated from service chat.ChatService
  */
@@ -2612,7 +2628,8 @@ export const ChatService: GenService<{
    * Opens a session.
    *
    * INVALID_ARGUMENT (MODEL_UNKNOWN) for a model that the server does not have; the message names
-   * those that it has. ALREADY_EXISTS when the request_id came before with another content.
+   * those that it has. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id came before with
+   * another content. NOT_FOUND (SESSION_NOT_FOUND) when the session that it opened is deleted.
    *
    * @generated from rpc chat.ChatService.CreateSession
    */
@@ -2642,8 +2659,9 @@ export const ChatService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Removes a session with everything in it. Its turns are cancelled first, and streams that are
-   * open on it end with NOT_FOUND (SESSION_NOT_FOUND). There is no way back.
+   * Removes a session with everything in it. Its running and queued turns are cancelled first;
+   * streams that are open on it get SESSION_UPDATE `session_deleted` and end with NOT_FOUND
+   * (SESSION_NOT_FOUND). There is no way back.
    *
    * @generated from rpc chat.ChatService.DeleteSession
    */
@@ -2669,7 +2687,8 @@ export const ChatService: GenService<{
    *
    * A message without a session_id goes to the session that the stream used last. Half-closing is
    * not a loss: the stream ends, OK, when its turns have ended. On native gRPC cancelling the call
-   * cancels its running and queued turns, unless their requests chose an on_disconnect.
+   * or letting its deadline expire cancels its running and queued turns, unless their requests
+   * chose an on_disconnect.
    *
    * A message that cannot be served is answered by an ERROR event with sequence 0 and an
    * error_reason, and the stream goes on: every reason of StreamChat, and SESSION_REQUIRED for a
@@ -2706,11 +2725,11 @@ export const ChatService: GenService<{
     output: typeof ListModelsResponseSchema;
   },
   /**
-   * Changes a session's settings; turns that have started keep those they started with. Watchers
-   * see SESSION_UPDATE.
+   * Changes a session's settings; turns that were sent before keep those they were sent with.
+   * Watchers see SESSION_UPDATE `session_changed`.
    *
-   * INVALID_ARGUMENT (MODEL_UNKNOWN) as in CreateSession. ABORTED when the session is no longer the
-   * one that etag was read from: read it again.
+   * INVALID_ARGUMENT (MODEL_UNKNOWN) as in CreateSession. ABORTED (ETAG_MISMATCH) when the session
+   * is no longer the one that etag was read from: read it again.
    *
    * @generated from rpc chat.ChatService.UpdateSession
    */
@@ -2721,9 +2740,11 @@ export const ChatService: GenService<{
   },
   /**
    * Copies a session, or its beginning, into a new one with its own ids, sequences from 1, no
-   * request_ids and usage from 0. A running or queued turn is not copied.
+   * request_ids and usage from 0. A running or queued turn is not copied, nor is what an EDIT or a
+   * REGENERATE replaced.
    *
-   * NOT_FOUND also for an unknown up_to_message_id. ALREADY_EXISTS as in CreateSession.
+   * NOT_FOUND also for an unknown up_to_message_id. ALREADY_EXISTS (REQUEST_ID_REUSED) as in
+   * CreateSession.
    *
    * @generated from rpc chat.ChatService.ForkSession
    */
@@ -2734,7 +2755,8 @@ export const ChatService: GenService<{
   },
   /**
    * A session's messages in the order in which their turns started, queued ones last; with the
-   * reply of a running turn as far as it has come.
+   * reply of a running turn as far as it has come. After a reload: list, show, then WatchSession
+   * from last_sequence and epoch.
    *
    * @generated from rpc chat.ChatService.ListMessages
    */
@@ -2751,18 +2773,25 @@ export const ChatService: GenService<{
    * A turn that fails sends its recorded ERROR event, then ends with the status of that error:
    * - UNAVAILABLE (MODEL_UNAVAILABLE, MODEL_OVERLOADED, MODEL_UNREACHABLE): try again later.
    * - UNAVAILABLE (MODEL_INCOMPLETE): the model's stream ended without saying why.
-   * - UNAVAILABLE (SERVER_STOPPED): the server died or drained in mid turn.
+   * - UNAVAILABLE (SERVER_STOPPED, SERVER_DRAINING): the server died or drained in mid turn.
+   * - UNAVAILABLE (STORAGE_UNAVAILABLE): the reply could not be written.
    * - RESOURCE_EXHAUSTED (MODEL_RATE_LIMITED): the provider's quota; RetryInfo says how long.
    * - DEADLINE_EXCEEDED (MODEL_FIRST_CHUNK_TIMEOUT, MODEL_IDLE_TIMEOUT, MODEL_TURN_TIMEOUT).
-   * - FAILED_PRECONDITION (MODEL_RETIRED): the provider no longer has the model. (MODEL_KEY_REJECTED):
-   *   the server's key is refused; its operator mends it.
+   * - FAILED_PRECONDITION (MODEL_RETIRED): the provider no longer has the model.
+   * - FAILED_PRECONDITION (MODEL_KEY_REJECTED): the server's key is refused; its operator mends it.
    * - INVALID_ARGUMENT (MODEL_REFUSED_REQUEST): the provider does not take the request as it is.
    * - INTERNAL (MODEL_FAILED): for the server's operator to mend.
    *
-   * Before the turn exists, and without any event, it fails with INVALID_ARGUMENT (INVALID_REQUEST,
-   * MODEL_UNKNOWN), FAILED_PRECONDITION (SESSION_BUSY) by on_busy, RESOURCE_EXHAUSTED
-   * (TOO_MANY_TURNS) when the session's queue is full or the server runs all the turns that it can,
-   * and by request_id as that field says.
+   * Before the turn exists, and without any event, it fails with:
+   * - INVALID_ARGUMENT (INVALID_REQUEST, MODEL_UNKNOWN).
+   * - NOT_FOUND (MESSAGE_NOT_FOUND): an EDIT of a message that the session does not have.
+   * - FAILED_PRECONDITION (SESSION_BUSY): another turn runs, and on_busy is REJECT.
+   * - FAILED_PRECONDITION (NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE).
+   * - RESOURCE_EXHAUSTED (QUEUE_FULL): as many turns wait in the session as may.
+   * - RESOURCE_EXHAUSTED (TOO_MANY_TURNS): the server runs all the turns that it can.
+   * - UNAVAILABLE (SERVER_DRAINING): the server is about to stop; RetryInfo says when to try again.
+   * - ALREADY_EXISTS (REQUEST_ID_REUSED), DATA_LOSS (EPOCH_CHANGED): as request_id and after_epoch
+   *   say.
    *
    * @generated from rpc chat.ChatService.StreamChat
    */
@@ -2789,13 +2818,18 @@ export const ChatService: GenService<{
    * and ending a watch never cancels a turn.
    *
    * It begins with an unrecorded SESSION_UPDATE `watching` {last_sequence, epoch, running_turn_id,
-   * heartbeat_ms} and sends an unrecorded SESSION_UPDATE `live` once all that was missed is
-   * delivered. Before a planned stop comes an unrecorded `draining` {last_sequence}: watch again,
-   * elsewhere or later.
+   * queued_turn_ids, heartbeat_ms} and sends an unrecorded SESSION_UPDATE `live` once all that was
+   * missed is delivered. Before a planned stop comes an unrecorded `draining` {last_sequence}:
+   * watch again, elsewhere or later. docs/turns.md lists every update_type.
    *
-   * OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE) for a sequence that is still to come. DATA_LOSS for an
-   * after_epoch that is no longer the session's: call ListMessages, and watch from its
-   * last_sequence.
+   * - OUT_OF_RANGE (SEQUENCE_OUT_OF_RANGE): the sequence is still to come; last_sequence and epoch
+   *   are in ErrorInfo's metadata.
+   * - DATA_LOSS (EPOCH_CHANGED): after_epoch is no longer the session's, which is in the metadata.
+   *   Call ListMessages, and watch from its last_sequence.
+   * - RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS): 100 watchers (watchersMax) watch the session.
+   * - RESOURCE_EXHAUSTED (TOO_SLOW): too many unrecorded updates were left unread; watch again from
+   *   the last sequence. Recorded events wait for their reader, however slow.
+   * - NOT_FOUND (SESSION_NOT_FOUND): also when the session is deleted, after `session_deleted`.
    *
    * @generated from rpc chat.ChatService.WatchSession
    */
@@ -2807,7 +2841,7 @@ export const ChatService: GenService<{
   /**
    * Cancels a turn that runs or waits. What had arrived of its reply is kept. The answer comes
    * after the turn's end is recorded. A turn that neither runs nor waits is no error, see
-   * CancelTurnResponse.
+   * CancelTurnResponse. In browsers and on Connect this alone is Stop: closing a stream is not.
    *
    * @generated from rpc chat.ChatService.CancelTurn
    */

@@ -120,6 +120,23 @@ def cancel(stub):
     return {"code": call.responses.code().name, "session_id": opened.session_id}
 
 
+def busy(stub):
+    opened = stub.CreateSession(pb.CreateSessionRequest(model_id="scripted:20x10"))
+    call = ChatCall(stub)
+    call.send(session_id=opened.session_id, message="one")
+    call.until(pb.ChatResponse.CHUNK)
+    call.send(message="two")
+    call.until(pb.ChatResponse.RESPONSE_COMPLETE)
+    first = len(call.seen)
+    call.until(pb.ChatResponse.RESPONSE_COMPLETE)
+    call.half_close()
+    rest = len(list(call.responses))
+    replies = [call.seen[:first], call.seen[first:]]
+    chunks = [[r.chunk_number for r in part if r.type == pb.ChatResponse.CHUNK] for part in replies]
+    updates = [r.update_type for r in call.seen if r.type == pb.ChatResponse.SESSION_UPDATE]
+    return {"chunks": chunks, "updates": updates, "names": call.names()[first:], "rest": rest}
+
+
 def bad_calls(stub):
     outcomes = {}
     calls = {

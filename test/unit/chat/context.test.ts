@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { buildContext } from "../../../src/chat/context.ts";
 import type { FinishReason, Message, Part } from "../../../src/chat/message.ts";
-import type { ModelInfo } from "../../../src/chat/model.ts";
+import type { ModelInfo, ModelRequest } from "../../../src/chat/model.ts";
 import type { Store } from "../../../src/chat/store.ts";
 import { createMessage, createTurn } from "../../support/engine.ts";
 import { createModel, saying, textPart, thoughtPart } from "../../support/models.ts";
@@ -102,6 +102,13 @@ describe("a turn's context", () => {
     assert.deepEqual(read, [""]);
   });
 
+  it("leaves out what waits behind its own message", async () => {
+    const later = { ...question("later", "later"), state: "queued" } as const;
+    const history = [question("one", "1"), answer("1", "stop", textPart("1."))];
+    const { request } = await build(history, {}, turn, [], [later]);
+    assert.equal(request.messages.length, 3);
+  });
+
   it("counts what the model is likely to be charged for", async () => {
     const history = [
       question("four", "1"),
@@ -111,21 +118,62 @@ describe("a turn's context", () => {
   });
 });
 
-async function textsGiven(history: Message[], info?: Partial<ModelInfo>): Promise<string[]> {
-  const { request } = await build(history, info);
+describe("the context of a regenerate", () => {
+  it("ends with the old question, and has neither its reply nor what comes after", async () => {
+    const history = [
+      question("one", "1"),
+      answer("1", "stop", textPart("1.")),
+      question("two", "2"),
+    ];
+    const own = createTurn({ type: "regenerate", userMessage: question("two", "2") });
+    const replaced = answer("2", "stop", textPart("2."));
+    const { request } = await build(history.slice(0, 2), {}, own, [], [replaced]);
+    assert.deepEqual(texts(request), ["user: one", "model: 1.", "user: two"]);
+  });
+});
+
+describe("the context of a continue", () => {
+  const reply = answer("1", "max_tokens", thoughtPart("hm"), textPart("half a"));
+  const own = createTurn({
+    type: "continue",
+    userMessage: question("one", "1"),
+    replyMessageId: reply.messageId,
+  });
+
+  it("ends with the reply as far as it came, without its thoughts, and the wish for more", async () => {
+    const history = [question("zero", "0"), answer("0", "stop", textPart("0."))];
+    const { request } = await build(history, {}, own, [], [reply]);
+    const given = texts(request);
+    assert.deepEqual(given.slice(0, 4), ["user: zero", "model: 0.", "user: one", "model: half a"]);
+    assert.equal(given.length, 5);
+    assert.match(given[4] ?? "", /^user: ./);
+  });
+
+  it("asks again where the reply has no text that could be continued", async () => {
+    const silent = answer("1", "cancelled", thoughtPart("hm"));
+    assert.deepEqual(texts((await build([], {}, own, [], [silent])).request), ["user: one"]);
+  });
+});
+
+function texts(request: ModelRequest): string[] {
   return request.messages.map(
     ({ role, parts }) => `${role}: ${parts.map(({ text }) => text).join("")}`,
   );
 }
 
-/** Builds the context from a store that has this history, and the turn's own message. */
+async function textsGiven(history: Message[], info?: Partial<ModelInfo>): Promise<string[]> {
+  return texts((await build(history, info)).request);
+}
+
+/** Builds the context from a store that has this history, the turn's own message, and what is after it. */
 function build(
   history: readonly Message[],
   info: Partial<ModelInfo> = {},
   of = turn,
   read: string[] = [],
+  after: readonly Message[] = [],
 ) {
-  const newestFirst = [...history, of.userMessage].toReversed();
+  const newestFirst = [...history, of.userMessage, ...after].toReversed();
   const listMessages: Store["listMessages"] = async (_principal, _sessionId, page) => {
     read.push(page.pageToken);
     const from = Number(page.pageToken);
@@ -133,5 +181,7 @@ function build(
     const nextPageToken = next < newestFirst.length ? String(next) : "";
     return { items: newestFirst.slice(from, next), nextPageToken };
   };
-  return buildContext({ listMessages } as Store, of, createModel(saying(), info).info);
+  const getMessage: Store["getMessage"] = async (_principal, _sessionId, messageId) =>
+    newestFirst.find((message) => message.messageId === messageId);
+  return buildContext({ listMessages, getMessage } as Store, of, createModel(saying(), info).info);
 }

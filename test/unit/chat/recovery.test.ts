@@ -1,31 +1,39 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { systemClock } from "../../../src/chat/clock.ts";
+import { describe, it, type TestContext } from "node:test";
 import type { NewEvent } from "../../../src/chat/event.ts";
-import { recoverTurns } from "../../../src/chat/recovery.ts";
 import { anonymous } from "../../../src/chat/session.ts";
+import type { RequestKey, Store } from "../../../src/chat/store.ts";
+import type { Turn } from "../../../src/chat/turn.ts";
+import { fingerprintOf } from "../../../src/chat/turn-request.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { createCall } from "../../support/calls.ts";
 import {
   allMessages,
-  createFaulty,
+  createSession,
   createTurn,
   endOf,
+  kindsOf,
   openEngine,
   openMemoryLog,
-  readAll,
   recordedEvents,
+  take,
+  textWithRole,
+  turnRequest,
 } from "../../support/engine.ts";
 import { chunkEvent } from "../../support/events.ts";
-import { textPart, thoughtPart } from "../../support/models.ts";
+import { createFakeTimers } from "../../support/fake-timers.ts";
+import { createFaulty } from "../../support/faults.ts";
+import { settle, until } from "../../support/loops.ts";
+import { textPart, thoughtPart, waitingAfter } from "../../support/models.ts";
 
 const sessionId = "session";
 
-describe("recovery", () => {
-  it("ends a running turn without an end INTERRUPTED, with what had arrived", async (t) => {
-    const { store, log, crashed, recover } = await open(t);
+describe("recovery of a turn that ran", () => {
+  it("ends it INTERRUPTED where it has no end, with what had arrived", async (t) => {
+    const { store, crashed, recover, recorded } = await open(t);
     await crashed("one", [status, start, chunkEvent(1), thought]);
     await recover();
-    const events = await recordedEvents(log, sessionId);
+    const events = await recorded();
     const end = endOf(events);
     assert.deepEqual([events.length, end.sequence, end.finishReason], [5, 5, "interrupted"]);
     assert.deepEqual([end.error?.kind, end.error?.retryable], ["unavailable", true]);
@@ -39,14 +47,14 @@ describe("recovery", () => {
     );
   });
 
-  it("gives a turn of which the log has nothing an end that carries its question", async (t) => {
-    const { store, log, crashed, recover } = await open(t);
+  it("gives one of which the log has nothing an end that carries its question", async (t) => {
+    const { store, crashed, recover, recorded } = await open(t);
     await crashed("one", []);
     await recover();
-    const end = endOf(await recordedEvents(log, sessionId));
+    const end = endOf(await recorded());
     assert.deepEqual([end.sequence, end.messageCount], [1, 1]);
     assert.equal(end.userMessage?.turnId, "one");
-    assert.deepEqual((await allMessages(store, sessionId)).length, 1);
+    assert.equal((await allMessages(store, sessionId)).length, 1);
   });
 
   it("stores an end that the log has as it is", async (t) => {
@@ -62,64 +70,233 @@ describe("recovery", () => {
     assert.deepEqual(reply?.parts, [{ ...textPart("w1 "), signature: "sig" }]);
   });
 
-  it("ends a queued turn too, behind the one that ran, also when the clock went back", async (t) => {
-    const { store, log, crashed, recover } = await open(t);
-    await crashed("ran", [status], 5_000);
-    await store.createTurn({ turn: createTurn({ turnId: "waited", createdAt: 1_000 }) });
+  it("ends one that was being withdrawn CANCELLED, as was asked", async (t) => {
+    const { store, recover, queued, recorded } = await open(t);
+    await queued("one");
+    assert.equal(await store.withdrawTurn(sessionId, "one"), true);
     await recover();
-    assert.deepEqual(await store.unfinishedTurns(), []);
-    const ends = (await recordedEvents(log, sessionId)).filter(({ type }) => type === "end");
-    assert.deepEqual(
-      ends.map(({ turnId }) => turnId),
-      ["ran", "waited"],
-    );
-  });
-
-  it("ends every one of several queued turns", async (t) => {
-    const { store, log, recover } = await open(t);
-    for (const turnId of ["a", "b", "c"]) await store.createTurn({ turn: createTurn({ turnId }) });
-    await recover();
-    assert.deepEqual(await store.unfinishedTurns(), []);
-    assert.equal(await log.lastSequence(sessionId), 3);
+    const end = endOf(await recorded());
+    assert.deepEqual([end.finishReason, end.error, end.messageCount], ["cancelled", undefined, 0]);
+    assert.deepEqual(await allMessages(store, sessionId), []);
   });
 
   it("changes nothing when it is repeated", async (t) => {
-    const { store, log, crashed, recover } = await open(t);
+    const { store, crashed, recover, recorded } = await open(t);
     await crashed("one", [status, start, chunkEvent(1)]);
     await recover();
-    const before = [await recordedEvents(log, sessionId), await allMessages(store, sessionId)];
+    const before = [await recorded(), await allMessages(store, sessionId)];
     await recover();
-    assert.deepEqual(
-      [await recordedEvents(log, sessionId), await allMessages(store, sessionId)],
-      before,
-    );
+    assert.deepEqual([await recorded(), await allMessages(store, sessionId)], before);
   });
 
   it("goes on where a crash cut it short: between the log's end and the store's", async (t) => {
-    const { store, log, crashed } = await open(t);
+    const { store, log, crashed, recover, recorded } = await open(t);
     await crashed("one", [status, start, chunkEvent(1)]);
-    const { port, fail } = createFaulty(store);
-    fail("endTurn");
-    const cut = recoverTurns({ store: port, log, clock: systemClock });
-    await assert.rejects(cut, { reason: "STORAGE_UNAVAILABLE" });
-    await recoverTurns({ store, log, clock: systemClock });
+    const broken = { ...store, endTurn: () => Promise.reject(new Error("killed")) };
+    const timers = createFakeTimers(t);
+    const first = await openEngine(t, { store: broken, log: unclosed(log) });
+    void first.engine.recover().catch(() => undefined);
+    await until(async () => (await recorded()).at(-1)?.type === "end");
+    timers.restore();
+    await recover();
     assert.deepEqual(await store.unfinishedTurns(), []);
-    const events = await recordedEvents(log, sessionId);
-    assert.equal(events.filter(({ type }) => type === "end").length, 1);
+    assert.equal((await recorded()).filter(({ type }) => type === "end").length, 1);
+  });
+
+  it("leaves it to its readers, who are told the very same events again", async (t) => {
+    const { crashed, recover, recorded } = await open(t);
+    await crashed("one", [status, start, chunkEvent(1)], { requestId: "r" });
+    const { watch } = await recover();
+    const seen = await Array.fromAsync(watch({ sessionId, untilIdle: true }));
+    assert.deepEqual(
+      seen.filter(({ type }) => type !== "live_update"),
+      await recorded(),
+    );
   });
 
   it("lets a new turn start, its sequences after the recovered one's", async (t) => {
-    const { store, log, crashed } = await open(t);
+    const { crashed, recover } = await open(t);
     await crashed("one", [status, start, chunkEvent(1)]);
-    const { engine, start: startTurn } = await openEngine(t, { store, log });
-    await engine.recover();
-    const events = await readAll(await startTurn({ sessionId }));
-    assert.equal(events[0]?.sequence, 5);
-    assert.ok(events[0].type === "status");
-    assert.equal(events[0].contextMessages, 3);
+    const { ask } = await recover();
+    const [first] = await ask({ sessionId });
+    assert.equal(first?.sequence, 5);
+    assert.equal(first?.type === "status" && first.contextMessages, 3);
+  });
+
+  it("raises the epoch where the log is behind, and uses no sequence again", async (t) => {
+    const { store, crashed, recover } = await open(t);
+    await crashed("one", [status, start, chunkEvent(1), end]);
+    await recover();
+    await crashed("two", []);
+    const log = await openMemoryLog();
+    const { engine } = await recover({ log });
+    const events = await recordedFrom(log, 4);
+    assert.deepEqual([endOf(events).sequence, endOf(events).turnId], [5, "two"]);
+    assert.equal((await engine.getSession(anonymous, sessionId)).epoch, 2);
+    assert.deepEqual(await store.unfinishedTurns(), []);
+  });
+
+  it("fails when the storage does, and may be tried again", async (t) => {
+    const { log, store, crashed, recover } = await open(t);
+    await crashed("one", [status]);
+    const { port, fail, mend } = createFaulty(store);
+    fail("unfinishedTurns");
+    const engine = await openEngine(t, { store: port, log: unclosed(log) });
+    await assert.rejects(engine.engine.recover(), { reason: "STORAGE_UNAVAILABLE" });
+    mend("unfinishedTurns");
+    await engine.engine.recover();
+    assert.deepEqual(await store.unfinishedTurns(), []);
+    await recover();
   });
 });
 
+describe("recovery of turns that waited", () => {
+  it("runs them in their order, behind the one that ran, also when the clock went back", async (t) => {
+    const { crashed, queued, recover, store } = await open(t);
+    await crashed("ran", [status], { createdAt: 5_000 });
+    await queued("first", { createdAt: 1_000 });
+    await queued("urgent", { createdAt: 900 }, { atHead: true });
+    await queued("last", { createdAt: 1_000 });
+    const { ended } = await recover();
+    await until(() => ended.length === 3);
+    assert.deepEqual(
+      ended.map(({ turnId, finishReason }) => [turnId, finishReason]),
+      [
+        ["urgent", "stop"],
+        ["first", "stop"],
+        ["last", "stop"],
+      ],
+    );
+    assert.deepEqual(await store.unfinishedTurns(), []);
+  });
+
+  it("tells their place as it is", async (t) => {
+    const { queued, recover } = await open(t);
+    await queued("running");
+    await queued("first", { createdAt: 2_000 });
+    await queued("urgent", { createdAt: 3_000 }, { atHead: true });
+    const { watch } = await recover({ generate: waitingAfter() });
+    const [watching] = await take(watch({ sessionId }), 1);
+    assert.ok(watching?.type === "live_update");
+    const { running_turn_id, queued_turn_ids } = watching.data;
+    assert.deepEqual([running_turn_id, queued_turn_ids], ["urgent", ["running", "first"]]);
+  });
+
+  it("tells their question once: with turn_queued, or else with STATUS", async (t) => {
+    const { queued, recover, recorded, store } = await open(t);
+    await queued("told", {}, {}, [turnQueued("told")]);
+    await queued("untold", { createdAt: 2_000 });
+    const { ended } = await recover();
+    await until(() => ended.length === 2);
+    const events = await recorded();
+    const questions = events.flatMap((event) =>
+      "userMessage" in event && event.userMessage ? [[event.turnId, kindsOf([event])[0]]] : [],
+    );
+    assert.deepEqual(questions, [
+      ["told", "turn_queued"],
+      ["untold", "status"],
+    ]);
+    // As the stored turns tell it, too.
+    const emptied = await openMemoryLog();
+    await emptied.skipTo(sessionId, events.length);
+    const replaying = await openEngine(t, { store, log: emptied });
+    const replayed = await Array.fromAsync(replaying.watch({ sessionId, untilIdle: true }));
+    assert.deepEqual(
+      replayed.filter(({ type }) => type !== "live_update"),
+      events,
+    );
+  });
+
+  it("says what an edit has replaced, however far it was", async (t) => {
+    for (const told of [[], [turnQueued("edit")]]) {
+      const { store, queued, crashed, recover, recorded } = await open(t);
+      await crashed("old", [status, start, chunkEvent(1), end]);
+      await recover();
+      const replaces = (await allMessages(store, sessionId)).map(({ messageId }) => messageId);
+      await queued("edit", { type: "edit", replaces }, {}, told);
+      const { ended } = await recover();
+      await until(() => ended.length === 1);
+      const kinds = kindsOf((await recorded()).filter(({ turnId }) => turnId === "edit"));
+      assert.equal(kinds.filter((kind) => kind === "messages_replaced").length, 1);
+      const shown = (await allMessages(store, sessionId)).map(textWithRole);
+      assert.deepEqual(shown, ["user: Hi", "model: Hello"]);
+    }
+  });
+
+  it("says it also of one that ran and has no end", async (t) => {
+    const { store, crashed, recover, recorded } = await open(t);
+    await crashed("old", [status, start, chunkEvent(1), end]);
+    await recover();
+    const replaces = (await allMessages(store, sessionId)).map(({ messageId }) => messageId);
+    await crashed("edit", [], { type: "edit", replaces });
+    await recover();
+    const own = (await recorded()).filter(({ turnId }) => turnId === "edit");
+    assert.deepEqual(kindsOf(own).toSorted(), ["end", "messages_replaced"]);
+    assert.ok(own[0] && "userMessage" in own[0] && own[0].userMessage);
+  });
+
+  it("gives them a fresh grace, whatever they were started with", async (t) => {
+    const timers = createFakeTimers(t);
+    const { queued, recover } = await open(t);
+    await queued("runs", { onDisconnect: "continue" });
+    for (const [index, onDisconnect] of [undefined, "grace", "cancel"].entries()) {
+      await queued(`waits ${index}`, { onDisconnect, createdAt: 2_000 } as Partial<Turn>);
+    }
+    await queued("stays", { onDisconnect: "continue", createdAt: 3_000 });
+    await queued("joined", { onDisconnect: "cancel", createdAt: 3_000, requestId: "r" });
+    const { ended, start: send } = await recover({ generate: waitingAfter(), timeouts });
+    await settle();
+    timers.tick(29_999);
+    await settle();
+    assert.equal(ended.length, 0);
+    const joined = await send({ sessionId, requestId: "r" }, createCall());
+    assert.equal(joined.turnId, "joined");
+    timers.tick(1);
+    await until(() => ended.length === 3);
+    await settle();
+    assert.deepEqual(ended.map(({ turnId }) => turnId).toSorted(), [
+      "waits 0",
+      "waits 1",
+      "waits 2",
+    ]);
+    timers.restore();
+  });
+
+  it("lets them wait on while the store fails, and runs them when it does not", async (t) => {
+    const timers = createFakeTimers(t);
+    const { queued, store, log } = await open(t);
+    await queued("one");
+    const { port, fail, mend } = createFaulty(store);
+    fail("acquireTurn");
+    const { engine, ended } = await openEngine(t, { store: port, log: unclosed(log) });
+    await engine.recover();
+    await settle();
+    assert.equal(ended.length, 0);
+    mend("acquireTurn");
+    timers.tick(5_000);
+    await until(() => ended.length === 1);
+    assert.equal(ended[0]?.finishReason, "stop");
+    timers.restore();
+  });
+});
+
+describe("recovery of a deletion", () => {
+  it("finishes it: the log forgets the session", async (t) => {
+    const { store, log, crashed, recover } = await open(t);
+    await crashed("one", [status, start, chunkEvent(1), end]);
+    await recover();
+    await store.deleteSession(anonymous, sessionId, 1);
+    assert.equal(await log.lastSequence(sessionId), 4);
+    await recover();
+    assert.equal(await log.lastSequence(sessionId), 0);
+  });
+});
+
+const timeouts = {
+  firstChunkTimeoutMs: 600_000,
+  idleChunkTimeoutMs: 600_000,
+  turnTimeoutMs: 600_000,
+};
 const status: NewEvent = {
   type: "status",
   model: "test",
@@ -164,29 +341,66 @@ const end = {
   elapsedMs: 50,
 } as const satisfies NewEvent;
 
+function turnQueued(turnId: string): NewEvent {
+  const data = { turn_id: turnId, position: 1 };
+  const userMessage = { ...createTurn({ turnId }).userMessage, state: "queued" as const };
+  const common = { at: 1_000, elapsedMs: 0 };
+  return { type: "session_update", updateType: "turn_queued", data, userMessage, ...common };
+}
+
+function keyOf(requestId: string): RequestKey {
+  return { requestId, fingerprint: fingerprintOf(turnRequest({})) };
+}
+
+/** A log that the engines of one test use one after the other. */
+function unclosed<Log extends object>(log: Log): Log {
+  return { ...log, close: async () => undefined };
+}
+
+async function recordedFrom(log: Awaited<ReturnType<typeof openMemoryLog>>, after: number) {
+  const events = [];
+  const last = await log.lastSequence(sessionId);
+  for await (const event of log.read(sessionId, after, new AbortController().signal)) {
+    events.push(event);
+    if (event.sequence === last) break;
+  }
+  return events;
+}
+
 /** Storage with a session in it, as a crash leaves it. */
-async function open(t: { after(close: () => Promise<void>): void }) {
+async function open(t: TestContext) {
   const log = await openMemoryLog();
-  t.after(() => log.close());
-  const store = createMemoryStore();
-  await store.createSession({
-    sessionId,
-    principal: anonymous,
-    model: "test",
-    title: "",
-    systemInstruction: "",
-    generation: {},
-    metadata: {},
-    createdAt: 1,
-    updatedAt: 1,
-  });
+  const store: Store = createMemoryStore();
+  await store.createSession(createSession());
+  const queued = async (
+    turnId: string,
+    turn: Partial<Turn> = {},
+    { atHead = false } = {},
+    events: readonly NewEvent[] = [],
+  ) => {
+    await store.createTurn({
+      turn: createTurn({ turnId, onDisconnect: "continue", ...turn }),
+      atHead,
+      queuedTurnsMax: 100,
+      ...(turn.requestId && { requestKey: keyOf(turn.requestId) }),
+    });
+    if (events.length > 0) await log.append({ sessionId, turnId, fence: 0, batch: 1, events });
+  };
   return {
     store,
     log,
-    recover: () => recoverTurns({ store, log, clock: systemClock }),
+    recorded: () => recordedEvents(log, sessionId),
+    /** A new start of the program on this storage. */
+    async recover(options: Parameters<typeof openEngine>[1] = {}) {
+      const engine = await openEngine(t, { store, log: unclosed(log), ...options });
+      t.after(() => log.close());
+      await engine.engine.recover();
+      return engine;
+    },
+    queued,
     /** A turn that was running, of which the log has these events. */
-    async crashed(turnId: string, events: readonly NewEvent[], createdAt = 1_000) {
-      await store.createTurn({ turn: createTurn({ turnId, createdAt }) });
+    async crashed(turnId: string, events: readonly NewEvent[], turn: Partial<Turn> = {}) {
+      await queued(turnId, turn);
       const acquired = await store.acquireTurn(sessionId, "crashed");
       assert.ok(typeof acquired === "object");
       const { fence } = acquired;

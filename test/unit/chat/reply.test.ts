@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Event } from "../../../src/chat/event.ts";
 import { type Part, textOf, thoughtsOf } from "../../../src/chat/message.ts";
-import { addChunk, foldEnd, foldParts, withSignature } from "../../../src/chat/reply.ts";
-import { noUsage } from "../../../src/chat/tokens.ts";
-import { createTurn } from "../../support/engine.ts";
-import { chunkEvent } from "../../support/events.ts";
+import { addChunk, withSignature } from "../../../src/chat/reply.ts";
 import { textPart, thoughtPart } from "../../support/models.ts";
-
-const turnId = "turn";
 
 describe("a reply", () => {
   it("joins chunks of a kind and keeps thoughts apart, in the order in which they came", () => {
@@ -44,48 +38,5 @@ describe("a reply", () => {
     assert.deepEqual(withSignature(parts, "s"), signed);
     assert.deepEqual(withSignature(parts, undefined), parts);
     assert.deepEqual(withSignature([thoughtPart("t")], "s"), [thoughtPart("t")]);
-  });
-
-  it("is folded from its turn's events", () => {
-    const events: Event[] = [1, 2].map((number) => ({
-      ...chunkEvent(number),
-      sequence: number,
-      turnId,
-    }));
-    assert.deepEqual(foldParts(events), [textPart("w1 w2 ")]);
-    assert.equal(foldEnd(createTurn(), 4, events), undefined);
-
-    const error = {
-      kind: "unavailable",
-      reason: "MODEL_OVERLOADED",
-      message: "busy",
-      retryable: true,
-    } as const;
-    const told = { model: "m", error, usage: noUsage, totalChunks: 2, firstChunkMs: 3 } as const;
-    const end: Event = {
-      type: "end",
-      finishReason: "failed",
-      ...told,
-      messageId: "turn-reply",
-      messageCount: 2,
-      processingMs: 9,
-      signature: "s",
-      at: 5_000,
-      elapsedMs: 8,
-      sequence: 3,
-      turnId,
-    };
-    assert.deepEqual(foldEnd(createTurn(), 4, [...events, end]), {
-      turnId,
-      sessionId: "session",
-      fence: 4,
-      finishReason: "failed",
-      ...told,
-      parts: [{ ...textPart("w1 w2 "), signature: "s" }],
-      replyMessageId: "turn-reply",
-      processingMs: 9,
-      sequence: 3,
-      endedAt: 5_000,
-    });
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, it, type TestContext } from "node:test";
 import timers, { setImmediate as nextLoop } from "node:timers/promises";
-import { storageUnavailable } from "../../../src/chat/errors.ts";
+import { ChatError, storageUnavailable } from "../../../src/chat/errors.ts";
 import { retryUntil } from "../../../src/chat/retry.ts";
 
 const never = new AbortController().signal;
@@ -28,9 +28,19 @@ describe("retryUntil", () => {
     assert.equal(failures.told.length, 9);
   });
 
-  it("throws at once what no later try can mend, and tells it", async () => {
+  it("tries again after a fault that nobody foresaw: it may pass", async (t) => {
+    const delays = delaysOf(t);
+    const { operation, failures } = failing(1, new TypeError("broken"));
+    const result = retryUntil(never, operation, failures.push);
+    await nextLoop();
+    t.mock.timers.tick(delays[0] ?? assert.fail("it does not wait"));
+    assert.equal(await result, "done");
+    assert.equal(failures.told.length, 1);
+  });
+
+  it("throws at once what is a decision, and tells it", async () => {
     const told: unknown[] = [];
-    const error = new TypeError("broken");
+    const error = new ChatError("aborted", "STALE_FENCE", "another owner");
     const operation = () => Promise.reject(error);
     await assert.rejects(
       retryUntil(never, operation, (one) => told.push(one)),
@@ -53,14 +63,14 @@ describe("retryUntil", () => {
 });
 
 /** An operation that fails so many times before it succeeds. */
-function failing(times: number) {
+function failing(times: number, error: Error = storageUnavailable(new Error("full"))) {
   const told: unknown[] = [];
   let left = times;
   return {
     failures: { told, push: (error: unknown) => void told.push(error) },
     async operation(): Promise<string> {
       left -= 1;
-      if (left >= 0) throw storageUnavailable(new Error("full"));
+      if (left >= 0) throw error;
       return "done";
     },
   };

@@ -37,6 +37,15 @@ describe("the statistics", () => {
     assert.equal(stats.read().averageFirstChunkTime, 1);
   });
 
+  it("count a turn that was cancelled while it waited, and none of its time", () => {
+    const stats = createStatsCounter(0);
+    stats.ended(endOf({ processingMs: 1_000 }));
+    stats.withdrawn();
+    const { totalRequests, successfulRequests, cancelledTurns, averageResponseTime } = stats.read();
+    assert.deepEqual([totalRequests, successfulRequests, cancelledTurns], [2, 2, 1]);
+    assert.equal(averageResponseTime, 1);
+  });
+
   it("sum the tokens", () => {
     const stats = createStatsCounter(0);
     const usage = { ...noUsage, inputTokens: 3, outputTokens: 5 };
@@ -61,6 +70,7 @@ function endOf(overrides: Partial<TurnEnd>): TurnEnd {
     processingMs: 0,
     sequence: 1,
     endedAt: 0,
+    layout: [],
     ...overrides,
   };
 }

@@ -2,20 +2,22 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "../../../src/chat/clock.ts";
 import { ChatError } from "../../../src/chat/errors.ts";
+import { createLiveTurn } from "../../../src/chat/live-turn.ts";
 import { ModelError } from "../../../src/chat/model.ts";
-import { foldEnd } from "../../../src/chat/reply.ts";
+import { storedEnd } from "../../../src/chat/turn-end.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import {
   allMessages,
-  createFaulty,
   createTurn,
   endOf,
   openEngine,
   openMemoryLog,
-  readAll,
   recordedEvents,
   replyText,
+  unattended,
 } from "../../support/engine.ts";
+import { createFaulty } from "../../support/faults.ts";
+import { until } from "../../support/loops.ts";
 import {
   deafAfter,
   failingAfter,
@@ -38,11 +40,11 @@ const usage = {
 
 describe("a turn's events", () => {
   it("come in the order of the contract, numbered, with the question on the first", async (t) => {
-    const { start } = await openEngine(t, {
+    const { start, read } = await openEngine(t, {
       generate: saying(thoughtPart("hm"), "Hel", "lo", finish),
     });
     const turn = await start();
-    const events = await readAll(turn);
+    const events = await read(turn);
     assert.deepEqual(
       events.map(({ type }) => type),
       ["status", "start", "chunk", "chunk", "chunk", "end"],
@@ -71,7 +73,7 @@ describe("a turn's events", () => {
   it("have STATUS recorded before the model is called", async (t) => {
     const log = await openMemoryLog();
     let recorded: unknown[] | undefined;
-    const { start } = await openEngine(t, {
+    const { start, read } = await openEngine(t, {
       log,
       async *generate(request) {
         recorded = (await recordedEvents(log, sessionId)).map((event) =>
@@ -83,26 +85,26 @@ describe("a turn's events", () => {
     let sessionId = "";
     const turn = await start({ onDisconnect: "continue" });
     sessionId = turn.sessionId;
-    await readAll(turn);
+    await read(turn);
     assert.deepEqual(recorded, [true]);
   });
 
   it("have the model's text byte for byte, however it is chunked", async (t) => {
     const text = "  ```ts\n\tconst 名 = '👨‍👩‍👧';\r\n```\n\n\u0301 end ";
     for (const chunkBy of ["model", "word", "character"] as const) {
-      const { start, texts } = await openEngine(t, {
+      const { start, texts, read } = await openEngine(t, {
         generate: saying(...text.split(""), finish),
       });
       const turn = await start({ chunkBy });
-      assert.equal(replyText(await readAll(turn)), text);
+      assert.equal(replyText(await read(turn)), text);
       assert.deepEqual(await texts(turn.sessionId), ["user: Hi", `model: ${text}`]);
     }
   });
 
   it("need no start and no chunk: a model may say nothing", async (t) => {
-    const { start, texts } = await openEngine(t, { generate: saying(finish) });
+    const { start, texts, read } = await openEngine(t, { generate: saying(finish) });
     const turn = await start();
-    const events = await readAll(turn);
+    const events = await read(turn);
     assert.deepEqual(
       events.map(({ type }) => type),
       ["status", "end"],
@@ -115,7 +117,7 @@ describe("a turn's events", () => {
   it("fold to the very end that was stored, at whatever time each clock is read", async (t) => {
     let ms = 0;
     const { port: store, calls } = spied(createMemoryStore());
-    const { start, log, ended } = await openEngine(t, {
+    const { start, log, ended, read } = await openEngine(t, {
       store,
       clock: { now: systemClock.now, monotonicMs: () => (ms += 3) },
       generate: saying(
@@ -126,14 +128,13 @@ describe("a turn's events", () => {
       ),
     });
     const turn = await start();
-    await readAll(turn);
+    await read(turn);
     const events = await recordedEvents(log, turn.sessionId);
     const stored = calls[0] ?? assert.fail("no end was stored");
     const { turnId, sessionId, replyMessageId, fence } = stored;
-    assert.deepEqual(
-      foldEnd(createTurn({ turnId, sessionId, replyMessageId }), fence, events),
-      stored,
-    );
+    const own = createTurn({ turnId, sessionId, replyMessageId });
+    const live = createLiveTurn({ turn: own, events, ...unattended });
+    assert.deepEqual(storedEnd(live, fence, endOf(events)), stored);
     assert.deepEqual(ended, [stored]);
     const begun = events.find(({ type }) => type === "start");
     assert.equal(begun?.elapsedMs, stored.firstChunkMs);
@@ -144,15 +145,15 @@ describe("a turn's usage", () => {
   it("is the provider's last word", async (t) => {
     const early = { ...usage, outputTokens: 1 };
     const generate = saying({ type: "usage", usage: early }, "a", finish, { type: "usage", usage });
-    const { start } = await openEngine(t, { generate });
-    assert.deepEqual(endOf(await readAll(await start())).usage, usage);
+    const { ask } = await openEngine(t, { generate });
+    assert.deepEqual(endOf(await ask()).usage, usage);
   });
 
   it("is estimated where the provider gave none", async (t) => {
-    const { start } = await openEngine(t, {
+    const { ask } = await openEngine(t, {
       generate: saying(thoughtPart("hmmmm"), "Hello", finish),
     });
-    assert.deepEqual(endOf(await readAll(await start())).usage, {
+    assert.deepEqual(endOf(await ask()).usage, {
       inputTokens: 1,
       outputTokens: 2,
       thinkingTokens: 2,
@@ -209,41 +210,43 @@ describe("a model that fails", () => {
 
   for (const [how, { generate, reason, error }] of Object.entries(failures)) {
     it(`${how} ends its turn with that, keeps what had come, and harms no later turn`, async (t) => {
-      const { store, start, answerWith } = await openEngine(t, { generate });
+      const { store, start, answerWith, read, ask } = await openEngine(t, { generate });
       const turn = await start();
-      const events = await readAll(turn);
+      const events = await read(turn);
       assert.equal(endOf(events).finishReason, reason);
       assert.deepEqual(endOf(events).error, error);
       assert.equal(replyText(events), "par");
       const [, reply] = await allMessages(store, turn.sessionId);
       assert.deepEqual([reply?.parts, reply?.state], [[textPart("par")], "partial"]);
       answerWith(saying("fine", finish));
-      const next = await readAll(await start({ sessionId: turn.sessionId }));
+      const next = await ask({ sessionId: turn.sessionId });
       assert.equal(endOf(next).finishReason, "stop");
     });
   }
 
   it("before its first part leaves the question out of the next context", async (t) => {
-    const { start, answerWith } = await openEngine(t, { generate: failingAfter(overloaded) });
+    const { start, answerWith, read, ask } = await openEngine(t, {
+      generate: failingAfter(overloaded),
+    });
     const turn = await start();
     assert.deepEqual(
-      (await readAll(turn)).map(({ type }) => type),
+      (await read(turn)).map(({ type }) => type),
       ["status", "end"],
     );
     answerWith(saying("fine", finish));
-    const [status] = await readAll(await start({ sessionId: turn.sessionId }));
+    const [status] = await ask({ sessionId: turn.sessionId });
     assert.equal(status?.type === "status" && status.contextMessages, 1);
   });
 
   it("by blocking the reply completes the turn, and leaves it out of the next context", async (t) => {
-    const { start, answerWith } = await openEngine(t, {
+    const { start, answerWith, read, ask } = await openEngine(t, {
       generate: saying("bad", { type: "finish", reason: "safety" }),
     });
     const turn = await start();
-    const end = endOf(await readAll(turn));
+    const end = endOf(await read(turn));
     assert.deepEqual([end.finishReason, end.error], ["safety", undefined]);
     answerWith(saying("fine", finish));
-    const [status] = await readAll(await start({ sessionId: turn.sessionId }));
+    const [status] = await ask({ sessionId: turn.sessionId });
     assert.equal(status?.type === "status" && status.contextMessages, 1);
   });
 
@@ -260,8 +263,11 @@ describe("a model that fails", () => {
   for (const [reason, timeouts] of Object.entries(stuck)) {
     it(`by falling silent ends its turn TIMEOUT with ${reason}`, async (t) => {
       const parts = reason === "MODEL_FIRST_CHUNK_TIMEOUT" ? [] : ["par"];
-      const { start } = await openEngine(t, { timeouts, generate: deafAfter(...parts) });
-      const events = await readAll(await start());
+      const { ask } = await openEngine(t, {
+        timeouts,
+        generate: deafAfter(...parts),
+      });
+      const events = await ask();
       const { finishReason, error } = endOf(events);
       assert.deepEqual(
         [finishReason, error?.kind, error?.reason],
@@ -272,28 +278,31 @@ describe("a model that fails", () => {
 
   it("tells the operator what it was, and a stop from outside does not", async (t) => {
     const {
-      engine,
       failures: told,
       start,
       answerWith,
+      ask,
+      cancel,
     } = await openEngine(t, {
       generate: failingAfter(overloaded),
     });
-    await readAll(await start());
+    await ask();
     assert.deepEqual(told, [overloaded]);
     answerWith(waitingAfter("a"));
     const turn = await start();
-    await engine.cancelTurn("anonymous", turn.sessionId, "");
+    await cancel(turn.sessionId);
     assert.deepEqual(told, [overloaded]);
   });
 });
+
+const busy = { reason: "SESSION_BUSY" };
 
 describe("storage that fails", () => {
   it("in mid reply: readers get the fault, no sequence is used, and the recorded end follows", async (t) => {
     const { port: log, fail, mend } = createFaulty(await openMemoryLog());
     const goOn = Promise.withResolvers<void>();
     let aborted: AbortSignal | undefined;
-    const { engine, start, texts, answerWith } = await openEngine(t, {
+    const { engine, start, texts, answerWith, ask, readTurn } = await openEngine(t, {
       log,
       async *generate(_request, signal) {
         aborted = signal;
@@ -304,15 +313,15 @@ describe("storage that fails", () => {
       },
     });
     const turn = await start();
-    const events = turn.events()[Symbol.asyncIterator]();
+    const events = readTurn(turn);
     for (let count = 0; count < 3; count += 1) await events.next();
     fail("append");
     goOn.resolve();
     await assert.rejects(events.next(), { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" });
     assert.equal(aborted?.aborted, true);
-    await assert.rejects(start({ sessionId: turn.sessionId }), { reason: "SESSION_BUSY" });
+    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), busy);
     mend("append");
-    await ended(engine);
+    await until(() => engine.runningTurns() === 0);
 
     const recorded = await recordedEvents(log, turn.sessionId);
     const end = endOf(recorded);
@@ -320,21 +329,21 @@ describe("storage that fails", () => {
       [recorded.length, end.sequence, end.finishReason, end.error?.kind, end.totalChunks],
       [4, 4, "interrupted", "unavailable", 1],
     );
-    assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "model: seen "]);
+    assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "[partial] model: seen "]);
     answerWith(saying("fine", finish));
-    const next = await readAll(await start({ sessionId: turn.sessionId }));
+    const next = await ask({ sessionId: turn.sessionId });
     assert.deepEqual([next[0]?.sequence, endOf(next).finishReason], [5, "stop"]);
   });
 
   it("from the first event on: the end carries the question, and no model is called", async (t) => {
     const { port: log, fail, mend } = createFaulty(await openMemoryLog());
     const generate = t.mock.fn(saying("a", finish));
-    const { engine, start } = await openEngine(t, { log, generate });
+    const { engine, start, read } = await openEngine(t, { log, generate });
     fail("append");
     const turn = await start();
-    await assert.rejects(readAll(turn), { reason: "STORAGE_UNAVAILABLE" });
+    await assert.rejects(read(turn), { reason: "STORAGE_UNAVAILABLE" });
     mend("append");
-    await ended(engine);
+    await until(() => engine.runningTurns() === 0);
     const events = await recordedEvents(log, turn.sessionId);
     assert.deepEqual([events.length, endOf(events).finishReason], [1, "interrupted"]);
     assert.deepEqual(endOf(events).userMessage?.parts, [textPart("Hi")]);
@@ -343,43 +352,37 @@ describe("storage that fails", () => {
 
   it("when the context is read: the turn ends INTERRUPTED", async (t) => {
     const { port: store, fail, mend } = createFaulty(createMemoryStore());
-    const { start } = await openEngine(t, { store });
+    const { start, read, ask } = await openEngine(t, { store });
     fail("listMessages");
     const turn = await start();
-    const { finishReason, error } = endOf(await readAll(turn));
+    const { finishReason, error } = endOf(await read(turn));
     assert.deepEqual([finishReason, error?.reason], ["interrupted", "STORAGE_UNAVAILABLE"]);
     mend("listMessages");
-    assert.equal(
-      endOf(await readAll(await start({ sessionId: turn.sessionId }))).finishReason,
-      "stop",
-    );
+    assert.equal(endOf(await ask({ sessionId: turn.sessionId })).finishReason, "stop");
   });
 
   it("at the end: the end is stored as it was recorded once the store takes it", async (t) => {
     const { port: store, fail, mend } = createFaulty(createMemoryStore());
-    const { engine, log, start, texts } = await openEngine(t, { store });
+    const { engine, log, start, texts, read, ask } = await openEngine(t, { store });
     fail("endTurn");
     const turn = await start();
-    await assert.rejects(readAll(turn), { reason: "STORAGE_UNAVAILABLE" });
+    await assert.rejects(read(turn), { reason: "STORAGE_UNAVAILABLE" });
     assert.equal(endOf(await recordedEvents(log, turn.sessionId)).finishReason, "stop");
-    await assert.rejects(start({ sessionId: turn.sessionId }), { reason: "SESSION_BUSY" });
+    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), busy);
     mend("endTurn");
-    await ended(engine);
+    await until(() => engine.runningTurns() === 0);
     assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "model: Hello"]);
-    assert.equal(
-      endOf(await readAll(await start({ sessionId: turn.sessionId }))).finishReason,
-      "stop",
-    );
+    assert.equal(endOf(await ask({ sessionId: turn.sessionId })).finishReason, "stop");
   });
 
   it("for good: the turn is given up, its readers are told, and the operator too", async (t) => {
     const { port: log, fail } = createFaulty(await openMemoryLog());
-    const { engine, failures, start } = await openEngine(t, { log });
+    const { engine, failures, start, read } = await openEngine(t, { log });
     const stale = new ChatError("aborted", "STALE_FENCE", "another owner");
     fail("append", stale);
     const turn = await start();
-    await assert.rejects(readAll(turn), stale);
-    await ended(engine);
+    await assert.rejects(read(turn), stale);
+    await until(() => engine.runningTurns() === 0);
     assert.deepEqual(failures.at(-1), stale);
   });
 });
@@ -391,11 +394,6 @@ function unknownFailure() {
     message: "the model failed in a way that its adapter does not know",
     retryable: false,
   };
-}
-
-/** Resolves when no turn runs. */
-async function ended(engine: { runningTurns(): number }): Promise<void> {
-  while (engine.runningTurns() > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** A store that shows the ends it is given. */

@@ -42,7 +42,7 @@ describe("the bounds in the contract's comments", async () => {
       .filter(canBeLarge)
       .map((field) => `${field.parent.typeName}.${field.name}`)
       .filter((field) => !bounded.has(field));
-    assert.deepEqual(boundless.toSorted(), ofUnimplementedRequests.toSorted());
+    assert.deepEqual(boundless.toSorted(), [...ofUnimplementedRequests, ...enumerated].toSorted());
   });
 });
 
@@ -54,11 +54,10 @@ const ofUnimplementedRequests = [
   "chat.Attachment.name",
   "chat.Attachment.sha256",
   "chat.Attachment.uri",
-  "chat.ListSessionsRequest.query",
-  "chat.UpdateSessionRequest.etag",
-  "chat.UpdateSessionRequest.metadata",
-  "chat.UpdateSessionRequest.update_mask",
 ];
+
+/** Bounded by the names that it may have, of which each counts once. */
+const enumerated = ["chat.UpdateSessionRequest.update_mask"];
 
 type Bound = { declaration: string; limit: string; value: number; unit: string };
 

@@ -1,0 +1,166 @@
+import { type EngineContext, openLane, requireSession, tellList } from "./engine-context.ts";
+import { sessionNotFound } from "./errors.ts";
+import type { NewEvent, RecordedUpdateType } from "./event.ts";
+import { retryUntil } from "./retry.ts";
+import { withdraw } from "./run-turns.ts";
+import type { GenerationConfig, Principal, Session, SessionDetails } from "./session.ts";
+import type { RequestKey, SessionChanges } from "./store.ts";
+import { digest, sorted } from "./turn-request.ts";
+
+/** Settings of a session that is to be created; what is empty is the server's choice. */
+export type NewSession = {
+  modelId: string;
+  title: string;
+  systemInstruction: string;
+  generation: GenerationConfig;
+  metadata: Readonly<Record<string, string>>;
+  /** The idempotency key; empty for none. */
+  requestId: string;
+};
+
+export type ForkRequest = {
+  sessionId: string;
+  /** Empty keeps all. */
+  upToMessageId: string;
+  /** Empty keeps the original's. */
+  title: string;
+  requestId: string;
+};
+
+/** What UpdateSession changes; a model is named by id or alias. */
+export type SessionUpdate = Omit<SessionChanges, "model"> & { modelId?: string };
+
+export async function createSession(
+  context: EngineContext,
+  principal: Principal,
+  settings: NewSession,
+): Promise<Session> {
+  const { store, models, clock, newId, stats } = context;
+  const { modelId, title, systemInstruction, generation, metadata, requestId } = settings;
+  const kept = { title, systemInstruction, generation, metadata };
+  const payload = [
+    "create",
+    modelId,
+    title,
+    systemInstruction,
+    sorted(generation),
+    sorted(metadata),
+  ];
+  const now = clock.now();
+  const session: Session = {
+    sessionId: newId(),
+    principal,
+    model: models.resolve(modelId).info.modelId,
+    ...kept,
+    createdAt: now,
+    updatedAt: now,
+  };
+  const created = await store.createSession(session, keyOf(requestId, payload));
+  if (created.sessionId === session.sessionId) {
+    stats.sessionCreated();
+    tellList(context, principal, session.sessionId, "session_created");
+  }
+  return created;
+}
+
+/** Throws `not_found`, `aborted`/ETAG_MISMATCH, `invalid_argument`/MODEL_UNKNOWN. */
+export async function updateSession(
+  context: EngineContext,
+  principal: Principal,
+  sessionId: string,
+  { modelId, ...changes }: SessionUpdate,
+  etag: string,
+): Promise<SessionDetails> {
+  const { store, models, clock } = context;
+  const lane = await openLane(context, await requireSession(context, principal, sessionId));
+  const model = modelId === undefined ? {} : { model: models.resolve(modelId).info.modelId };
+  const changed = { ...changes, ...model };
+  return lane.serially(async () => {
+    if (lane.deleted) throw sessionNotFound(sessionId);
+    const now = clock.now();
+    const session = await store.updateSession(principal, sessionId, changed, etag, now);
+    const fields = Object.keys(changed).map(fieldName);
+    if (fields.length === 0) return session;
+    const data = { fields, title: session.title, model: session.model, etag: session.etag };
+    await recordForSession(context, sessionId, "session_changed", data);
+    tellList(context, principal, sessionId, "session_changed", { title: session.title });
+    return session;
+  });
+}
+
+export async function forkSession(
+  context: EngineContext,
+  principal: Principal,
+  fork: ForkRequest,
+): Promise<SessionDetails> {
+  const { store, clock, newId, stats } = context;
+  const { sessionId: fromSessionId, upToMessageId, title, requestId } = fork;
+  const sessionId = newId();
+  const requestKey = keyOf(requestId, ["fork", fromSessionId, upToMessageId, title]);
+  const made = await store.forkSession({
+    principal,
+    fromSessionId,
+    upToMessageId,
+    sessionId,
+    title,
+    createdAt: clock.now(),
+    newMessageId: newId,
+    ...(requestKey && { requestKey }),
+  });
+  if (made.sessionId === sessionId) {
+    stats.sessionCreated();
+    tellList(context, principal, sessionId, "session_created");
+  }
+  return made;
+}
+
+/** How long readers of a deleted session are given to take that in. */
+const lastWordsMs = 500;
+
+/** Cancels what runs and waits, tells the session's readers, then removes everything (rule 16). */
+export async function deleteSession(
+  context: EngineContext,
+  principal: Principal,
+  sessionId: string,
+): Promise<void> {
+  const { store, log, clock, givenUp } = context;
+  const lane = await openLane(context, await requireSession(context, principal, sessionId));
+  await lane.serially(async () => {
+    await requireSession(context, principal, sessionId);
+    for (const waiting of lane.queued.slice()) await withdraw(context, lane, waiting);
+    const { running } = lane;
+    running?.stop({ finishReason: "cancelled" });
+    await running?.ended;
+    await store.deleteSession(principal, sessionId, clock.now());
+    lane.deleted = true;
+    tellList(context, principal, sessionId, "session_deleted");
+    // Readers that do not hear of it find the session gone all the same.
+    await recordForSession(context, sessionId, "session_deleted", {}).catch(() => undefined);
+    await lane.readersGone(lastWordsMs);
+    // Where this is not done, the next start of the program does it.
+    await retryUntil(givenUp.signal, () => log.drop(sessionId));
+    await store.forgetDeleted(sessionId);
+  });
+}
+
+/** Records what belongs to the session and to none of its turns. */
+async function recordForSession(
+  { log, clock }: EngineContext,
+  sessionId: string,
+  updateType: RecordedUpdateType,
+  data: Record<string, unknown>,
+): Promise<void> {
+  const at = clock.now();
+  const event: NewEvent = { type: "session_update", updateType, data, at, elapsedMs: 0 };
+  await log.append({ sessionId, turnId: "", fence: 0, batch: 0, events: [event] });
+}
+
+function keyOf(requestId: string, payload: unknown): RequestKey | undefined {
+  return requestId === "" ? undefined : { requestId, fingerprint: digest(payload) };
+}
+
+/** A field's name in the contract. */
+function fieldName(name: string): string {
+  if (name === "model") return "model_id";
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

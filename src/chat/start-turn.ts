@@ -1,0 +1,260 @@
+import type { Call } from "./call.ts";
+import type { StartedTurn } from "./engine.ts";
+import {
+  addLane,
+  cursorAhead,
+  type EngineContext,
+  openLane,
+  refuseOtherEpoch,
+  requireSession,
+  serverDraining,
+  tellList,
+} from "./engine-context.ts";
+import { ChatError, invalidArgument, sessionNotFound } from "./errors.ts";
+import type { Lane } from "./lane.ts";
+import type { LiveTurn } from "./live-turn.ts";
+import type { Model } from "./model.ts";
+import { nothingToContinue, planTurn } from "./plan-turn.ts";
+import {
+  announceQueued,
+  enqueue,
+  releaseRun,
+  reserveRun,
+  retryLater,
+  run,
+  withdraw,
+} from "./run-turns.ts";
+import type { Principal, Session } from "./session.ts";
+import type { AcquiredTurn, NewTurn, RequestKey } from "./store.ts";
+import type { Turn } from "./turn.ts";
+import { fingerprintOf, type TurnRequest } from "./turn-request.ts";
+
+/** A request on its way to a turn. */
+type Start = {
+  context: EngineContext;
+  principal: Principal;
+  request: TurnRequest;
+  call: Call;
+  /** Undefined where the request has no request_id. */
+  key: RequestKey | undefined;
+};
+
+/**
+ * Starts or queues the turn that a request asks for, or finds the one that its request_id was used for; it
+ * is durable then. See Engine.startTurn for what it throws.
+ */
+export async function startTurn(
+  context: EngineContext,
+  principal: Principal,
+  request: TurnRequest,
+  call: Call,
+): Promise<StartedTurn> {
+  const start: Start = { context, principal, request, call, key: keyOf(request) };
+  context.runs.starting += 1;
+  try {
+    // Before any limit: a re-send is no new work (rule 7).
+    return (await findRepeated(start)) ?? (await startNew(start));
+  } finally {
+    context.runs.starting -= 1;
+    context.onRunEnded();
+  }
+}
+
+async function startNew(start: Start): Promise<StartedTurn> {
+  const { context, principal, request } = start;
+  if (context.drain.isDraining) throw serverDraining();
+  if (request.onBusy === "enqueue" && request.type !== "message") {
+    const description = "ENQUEUE is for messages; what changes the history interrupts what runs";
+    throw invalidArgument([{ field: "on_busy", description }]);
+  }
+  if (request.sessionId === "") return openSession(start);
+  const session = await requireSession(context, principal, request.sessionId);
+  const lane = await openLane(context, session);
+  return lane.serially(() => startInSession(start, lane, session));
+}
+
+/** A message that opens its session: the two are created in one step. */
+async function openSession(start: Start): Promise<StartedTurn> {
+  const { context, principal, request } = start;
+  if (request.type !== "message") {
+    throw invalidArgument([{ field: "session_id", description: "must not be empty" }]);
+  }
+  const session = newSessionOf(context, principal, request);
+  const model = context.models.resolve(session.model);
+  const lane = addLane(context, { ...session, epoch: 1 });
+  return lane.serially(async () => {
+    const turn = await planTurn(context, session, model, request);
+    const started = await createInLane(start, lane, turn, session);
+    if (started.sessionId === session.sessionId) {
+      context.stats.sessionCreated();
+      tellList(context, principal, session.sessionId, "session_created");
+    }
+    return started;
+  });
+}
+
+/** To be called within the lane's `serially`. */
+async function startInSession(start: Start, lane: Lane, session: Session): Promise<StartedTurn> {
+  const { context, request } = start;
+  const isPlain = lane.isIdle() && request.type === "message";
+  // Its twin may have come first, and must not be interrupted, or refused, for it.
+  const twin = isPlain ? undefined : await findRepeated(start);
+  if (twin) return twin;
+  if (lane.deleted) throw sessionNotFound(lane.sessionId);
+  if (context.drain.isDraining) throw serverDraining();
+  const model = context.models.resolve(request.modelId || session.model);
+  if (!lane.isIdle()) await makeWay(start, lane, session, model);
+  const turn = await planTurn(context, session, model, request);
+  return createInLane(start, lane, turn);
+}
+
+/** Decides what a request does in a busy session: refuse it, or clear what stands in its way (rules 8, 15). */
+async function makeWay(start: Start, lane: Lane, session: Session, model: Model): Promise<void> {
+  const { context, request } = start;
+  if (request.onBusy === "reject") throw sessionBusy(lane.sessionId);
+  if (request.type === "message") return;
+  await refuseInVain(start, lane, session, model);
+  for (const waiting of lane.queued.slice()) await withdraw(context, lane, waiting);
+  const { running } = lane;
+  running?.stop({ finishReason: "cancelled" });
+  await running?.ended;
+}
+
+/** Throws where the request would be refused once the way is clear: then nothing is to be interrupted for it. */
+async function refuseInVain(start: Start, lane: Lane, session: Session, model: Model) {
+  const { context, request } = start;
+  const { running } = lane;
+  if (request.type === "edit" || !running) await planTurn(context, session, model, request);
+  else if (request.type === "continue" && running.chunks() === 0) throw nothingToContinue();
+}
+
+/** Makes the turn durable and live, and runs it where the lane is free. */
+async function createInLane(
+  start: Start,
+  lane: Lane,
+  turn: Turn,
+  session?: Session,
+): Promise<StartedTurn> {
+  const { context, request, call, key } = start;
+  const { sessionId, turnId, model } = turn;
+  const atHead = request.onBusy === "interrupt";
+  const startsAfter = session ? 0 : await context.log.lastSequence(sessionId);
+  if (request.afterSequence > startsAfter) throw cursorAhead(lane.epoch, startsAfter);
+  const { queuedTurnsMax } = context;
+  const newTurn = { turn, atHead, queuedTurnsMax, ...(session && { session }) };
+  const made = await createAndAcquire(start, lane, { ...newTurn, ...(key && { requestKey: key }) });
+  if (made.repeated) return joinRepeated(start, made.repeated);
+
+  const live = enqueue(context, lane, turn, { atHead, startsAfter });
+  live.readership.join(call, request.onDisconnect === undefined);
+  if (made.acquired) run(context, lane, made.acquired);
+  else if (!lane.running) retryLater(context, lane);
+  if (lane.running !== live) await waitInQueue(context, lane, live, atHead);
+  return { sessionId, turnId, model, afterSequence: startsAfter, epoch: lane.epoch };
+}
+
+async function waitInQueue(context: EngineContext, lane: Lane, live: LiveTurn, atHead: boolean) {
+  try {
+    await announceQueued(context, live, lane.queued.indexOf(live) + 1);
+  } finally {
+    if (atHead) lane.running?.stop({ finishReason: "cancelled" });
+  }
+}
+
+type Made = { repeated?: { turnId: string; sessionId: string }; acquired?: AcquiredTurn };
+
+/** Where the lane is free the turn is acquired in the same step; a run is reserved for it then. */
+async function createAndAcquire(start: Start, lane: Lane, newTurn: NewTurn): Promise<Made> {
+  const { context } = start;
+  const { store, owner } = context;
+  const isFree = lane.isIdle();
+  if (isFree && !reserveRun(context)) throw tooManyTurns();
+  // Posted together, so that both are in one transaction where the store can do that.
+  const [created, acquired] = await Promise.allSettled([
+    store.createTurn(newTurn),
+    isFree ? store.acquireTurn(lane.sessionId, owner) : undefined,
+  ]);
+  // Where the store failed in between, the turn waits.
+  const taken = acquired.status === "fulfilled" ? acquired.value : undefined;
+  const isAcquired = typeof taken === "object";
+  if (isFree && !isAcquired) releaseRun(context);
+  const isNew = created.status === "fulfilled" && created.value.outcome === "created";
+  // Another turn that the lane did not know of: it is running for the store now.
+  if (isAcquired && !isNew) run(context, lane, taken);
+  if (created.status === "rejected") throw created.reason;
+  if (created.value.outcome === "repeated") return { repeated: created.value };
+  return isAcquired ? { acquired: taken } : {};
+}
+
+/** The turn that the request's key was used for, joined; undefined where the key is new. */
+async function findRepeated(start: Start): Promise<StartedTurn | undefined> {
+  const { context, principal, key } = start;
+  const before = key && (await context.store.findRequest(principal, key));
+  return before && joinRepeated(start, before);
+}
+
+async function joinRepeated(
+  { context, principal, request, call }: Start,
+  { sessionId, turnId }: { turnId: string; sessionId: string },
+): Promise<StartedTurn> {
+  if (request.sessionId !== "" && request.sessionId !== sessionId) {
+    const text = `request_id "${request.requestId}" was used in another session`;
+    throw new ChatError("already_exists", "REQUEST_ID_REUSED", text);
+  }
+  const lane = await openLane(context, await requireSession(context, principal, sessionId));
+  refuseOtherEpoch(lane, request.afterEpoch);
+  const { epoch } = lane;
+  const live = lane.find(turnId);
+  live?.readership.join(call, request.onDisconnect === undefined);
+  // An end that is recorded is stored in a moment; what it was is known then.
+  if (live && !live.hasEnd()) {
+    const afterSequence = Math.max(request.afterSequence, live.startsAfter);
+    return { sessionId, turnId, model: live.turn.model, afterSequence, epoch };
+  }
+  await live?.ended;
+  const stored = await context.store.getTurn(principal, sessionId, turnId);
+  const end = stored?.end;
+  const startsAfter = (end?.layout[0]?.sequence ?? 1) - 1;
+  const afterSequence = Math.max(request.afterSequence, startsAfter);
+  const told = end && end.sequence <= afterSequence ? { toldEnd: end } : {};
+  return { sessionId, turnId, model: stored?.turn.model ?? "", afterSequence, epoch, ...told };
+}
+
+function keyOf(request: TurnRequest): RequestKey | undefined {
+  const { requestId } = request;
+  return requestId === "" ? undefined : { requestId, fingerprint: fingerprintOf(request) };
+}
+
+function newSessionOf(
+  { models, clock, newId }: EngineContext,
+  principal: Principal,
+  { modelId, systemInstruction, generation }: TurnRequest,
+): Session {
+  const now = clock.now();
+  return {
+    sessionId: newId(),
+    principal,
+    model: models.resolve(modelId).info.modelId,
+    title: "",
+    systemInstruction,
+    generation,
+    metadata: {},
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+function tooManyTurns(): ChatError {
+  const text = "the server runs all the turns it can";
+  const again = { retryable: true, retryAfterMs: 1_000 };
+  return new ChatError("resource_exhausted", "TOO_MANY_TURNS", text, again);
+}
+
+function sessionBusy(sessionId: string): ChatError {
+  return new ChatError(
+    "failed_precondition",
+    "SESSION_BUSY",
+    "a turn already runs in this session; wait for its end, or cancel it",
+    { metadata: { session_id: sessionId } },
+  );
+}
