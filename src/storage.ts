@@ -41,11 +41,13 @@ export async function openStorage(config: Config): Promise<Storage> {
     owner: { url: `port ${config.port}` },
   });
   const log = await createSqliteEventLog(database, retention);
+  const store = createSqliteStore(database);
   return {
-    store: createSqliteStore(database),
+    store,
     log,
     setUrl: (url) => database.setOwner({ url }),
     async close() {
+      store.close();
       await log.close();
       await database.close();
     },

@@ -1,10 +1,11 @@
 import type { Clock } from "../chat/clock.ts";
+import type { Event, NewEvent } from "../chat/event.ts";
 import type { EventLog } from "../chat/event-log.ts";
 import { logClosed } from "./errors.ts";
 import { WindowReader, type WindowSource } from "./reader.ts";
 import { restore, type SavedLog } from "./restore.ts";
 import { Retention, type RetentionLimits } from "./retention.ts";
-import type { TickStorage } from "./tick.ts";
+import type { ArchivedEvent, TickStorage } from "./tick.ts";
 import { SessionWindow } from "./window.ts";
 import { createTickWriter } from "./writer.ts";
 
@@ -22,7 +23,7 @@ export interface RetainedEventLog extends EventLog {
 const pruneEveryMs = 1_000;
 /** What pruning does before it lets others have the event loop: about a millisecond's work. */
 const pruneSegmentsMax = 2_000;
-const removeTicksMax = 64;
+const removeCountMax = 64;
 
 /**
  * The part of an event log that its adapters share: every kept event in memory, where readers are served,
@@ -62,7 +63,7 @@ export async function createEventLog(
   async function pruneAll(): Promise<void> {
     while (retention.prune(clock.now(), pruneSegmentsMax)) await nextTurnOfTheLoop();
     for (;;) {
-      const redundant = retention.redundant(removeTicksMax);
+      const redundant = retention.redundant(removeCountMax);
       if (redundant === undefined) return;
       await storage.remove(redundant);
       retention.confirm(redundant);
@@ -82,6 +83,28 @@ export async function createEventLog(
   }, pruneEveryMs);
   timer.unref();
 
+  /** The archive is asked last: what leaves a window meanwhile is in hand already. */
+  async function sessionEvents(sessionId: string, after: number, through: number) {
+    const window = windows.get(sessionId);
+    const kept = window?.sessionEvents(after, through) ?? [];
+    const leaving = window === undefined ? [] : retention.unarchived(window).map(toEvent);
+    const archived = await storage.archived(sessionId, after, through);
+    const events = [...archived.map(toEvent), ...leaving, ...kept];
+    const bySequence = new Map(events.map((event) => [event.sequence, event]));
+    return Array.from(bySequence.values())
+      .filter(({ sequence }) => sequence > after && sequence <= through)
+      .sort((one, other) => one.sequence - other.sequence);
+  }
+
+  async function skipTo(sessionId: string, sequence: number): Promise<void> {
+    const window = windowOf(sessionId);
+    // What is being written has its sequences already.
+    while (window.isStaged) await nextTurnOfTheLoop();
+    if (window.closed || window.lastSequence >= sequence) return;
+    window.skipTo(sequence);
+    await storage.note({ sessionId, lastSequence: sequence, fence: window.fence });
+  }
+
   async function close(): Promise<void> {
     clearInterval(timer);
     await Promise.allSettled([writer.finish(), pruning]);
@@ -92,6 +115,9 @@ export async function createEventLog(
     append: (batch) => (closing === undefined ? writer.append(batch) : Promise.reject(logClosed())),
     read: (sessionId, afterSequence, signal) =>
       new WindowReader(sourceOf(sessionId), afterSequence, signal),
+    sessionEvents,
+    floor: async (sessionId) => windows.get(sessionId)?.floor ?? 0,
+    skipTo,
     turnEvents: async (sessionId, turnId) => windows.get(sessionId)?.eventsOf(turnId) ?? [],
     lastSequence: async (sessionId) => windows.get(sessionId)?.lastSequence ?? 0,
 
@@ -109,6 +135,11 @@ export async function createEventLog(
     },
     prune,
   };
+}
+
+function toEvent({ sequence, body }: ArchivedEvent): Event {
+  const event: NewEvent = JSON.parse(body);
+  return { ...event, sequence, turnId: "" };
 }
 
 function nextTurnOfTheLoop(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Queue } from "./queue.ts";
 import { bytesOf } from "./segments.ts";
-import type { Redundant } from "./tick.ts";
+import { type ArchivedEvent, type Head, parsePart, type Redundant } from "./tick.ts";
 import type { SessionWindow, WindowSegment, WindowTick } from "./window.ts";
 
 /** How much of the log is kept; what comes first counts. */
@@ -11,6 +11,9 @@ export type RetentionLimits = {
   retentionBytes: number;
 };
 
+/** What archiving a segment costs, in removals of one. */
+const archivingWork = 8;
+
 /** Removes the oldest events, tick by tick, but never those of a turn that has no end. */
 export class Retention {
   readonly #limits: RetentionLimits;
@@ -20,6 +23,10 @@ export class Retention {
   readonly #lagging = new Set<SessionWindow>();
   /** Windows whose last kept event is gone, and whose head the disk has yet to learn. */
   readonly #emptied = new Set<SessionWindow>();
+  /** Events of no turn that have left their window, and that the archive has yet to get. */
+  readonly #unarchived = new Map<SessionWindow, ArchivedEvent[]>();
+  /** How many of these the last `redundant` named. */
+  #archiving: [SessionWindow, number][] = [];
   #visitedTickId = 0;
   #bytes = 0;
   readonly #redundant: WindowTick[] = [];
@@ -49,7 +56,14 @@ export class Retention {
   /** A window that is no longer kept. */
   forget(window: SessionWindow, segments: readonly WindowSegment[]): void {
     this.#lagging.delete(window);
+    this.#emptied.delete(window);
+    this.#unarchived.delete(window);
     for (const segment of segments) this.#remove(segment);
+  }
+
+  /** Events of the window that belong to no turn and are neither in it nor in the archive. */
+  unarchived(window: SessionWindow): readonly ArchivedEvent[] {
+    return this.#unarchived.get(window) ?? [];
   }
 
   /** Removes up to about `segmentsMax` segments. True when there is more to remove. */
@@ -60,17 +74,17 @@ export class Retention {
     return this.#isOver(now);
   }
 
-  /** What has become redundant on the disk, up to `ticksMax` ticks; undefined for nothing. */
-  redundant(ticksMax: number): Redundant | undefined {
-    const tickIds = this.#redundant.slice(0, ticksMax).map(({ id }) => id);
-    const windows = Array.from(this.#emptied).filter(({ closed }) => !closed);
-    if (tickIds.length === 0) return undefined;
-    const heads = windows.map(({ sessionId, lastSequence, fence }) => ({
-      sessionId,
-      lastSequence,
-      fence,
-    }));
-    return { tickIds, heads };
+  /**
+   * What has become redundant on the disk, up to `countMax` ticks, and what is to be kept of it; undefined
+   * for nothing. No tick goes before all that is to be kept is on the disk.
+   */
+  redundant(countMax: number): Redundant | undefined {
+    const archived = this.#nextUnarchived(countMax);
+    if (this.#redundant.length === 0 && archived.length === 0) return undefined;
+    const heads = this.#nextHeads(countMax);
+    const isAll = archived.length < countMax && heads.length < countMax;
+    const tickIds = isAll ? this.#redundant.slice(0, countMax).map(({ id }) => id) : [];
+    return { archived, tickIds, heads };
   }
 
   /** The disk has done what `redundant` said. */
@@ -82,6 +96,35 @@ export class Retention {
         this.#emptied.delete(window);
       }
     }
+    for (const [window, count] of this.#archiving) {
+      const events = this.#unarchived.get(window);
+      events?.splice(0, count);
+      if (events?.length === 0) this.#unarchived.delete(window);
+    }
+  }
+
+  #nextHeads(countMax: number): Head[] {
+    const heads: Head[] = [];
+    for (const window of this.#emptied) {
+      if (heads.length >= countMax) break;
+      const { sessionId, lastSequence, fence } = window;
+      // One that has been written to again says by that where it stands.
+      if (window.firstSegment === undefined) heads.push({ sessionId, lastSequence, fence });
+      else this.#emptied.delete(window);
+    }
+    return heads;
+  }
+
+  #nextUnarchived(countMax: number): ArchivedEvent[] {
+    const next: ArchivedEvent[] = [];
+    this.#archiving = [];
+    for (const [window, events] of this.#unarchived) {
+      if (next.length >= countMax) break;
+      const some = events.slice(0, countMax - next.length);
+      next.push(...some);
+      this.#archiving.push([window, some.length]);
+    }
+    return next;
   }
 
   #isOver(now: number): boolean {
@@ -101,9 +144,9 @@ export class Retention {
     return removed;
   }
 
-  /** Removes the window's segments up to the tick that was visited last. */
+  /** Removes the window's segments up to the tick that was visited last; returns how much work it was. */
   #follow(window: SessionWindow): number {
-    for (let removed = 0; ; removed += 1) {
+    for (let removed = 0; ; ) {
       const first = window.firstSegment;
       if (first === undefined || first.tick.id > this.#visitedTickId) {
         this.#lagging.delete(window);
@@ -115,8 +158,24 @@ export class Retention {
         this.#lagging.add(window);
         return removed;
       }
+      if (segment.batch === 0) {
+        this.#archive(window, segment);
+        removed += archivingWork;
+      }
       this.#remove(segment);
+      removed += 1;
     }
+  }
+
+  #archive(window: SessionWindow, { tick, start, end }: WindowSegment): void {
+    const { sessionId } = window;
+    const { firstSequence, events } = parsePart(tick.body.slice(start, end));
+    const archived = events.map((event, index) => {
+      return { sessionId, sequence: firstSequence + index, body: JSON.stringify(event) };
+    });
+    const before = this.#unarchived.get(window);
+    if (before === undefined) this.#unarchived.set(window, archived);
+    else before.push(...archived);
   }
 
   #remove(segment: WindowSegment): void {

@@ -20,6 +20,9 @@ export async function createSqliteEventLog(
   const storage: TickStorage = {
     write: (take) => call("append", take),
     remove: (redundant) => call("remove", redundant),
+    archived: (sessionId, afterSequence, throughSequence) =>
+      call("archived", { sessionId, afterSequence, throughSequence }),
+    note: (head) => call("note", head),
     drop: (sessionId, throughTickId) => call("drop", { sessionId, throughTickId }),
   };
   const [heads, drops] = await Promise.all([

@@ -1,5 +1,5 @@
 import type { NewEvent } from "../chat/event.ts";
-import type { Appended, EventBatch } from "../chat/event-log.ts";
+import type { EventBatch } from "../chat/event-log.ts";
 
 /** The events of one append, on their way to the disk or back. */
 export type TickPart = {
@@ -8,6 +8,10 @@ export type TickPart = {
   turnId: string;
   /** The highest that has written to the session, this part's included. */
   fence: number;
+  /**
+   * Of the turn, see EventBatch. Negative where it was written without a fence, as by a turn that waits or
+   * is withdrawn; 0 where it belongs to no turn.
+   */
   batch: number;
   firstSequence: number;
   events: readonly NewEvent[];
@@ -26,12 +30,15 @@ export type Tick = {
 /** Where a session's log stands once its events are gone. */
 export type Head = { sessionId: string; lastSequence: number; fence: number };
 
+/** The number that the batch has in a part. */
+export function partBatch({ turnId, fence, batch }: EventBatch): number {
+  if (turnId === "") return 0;
+  return fence === 0 ? -batch : batch;
+}
+
 /** The part as the JSON that parsePart reads. */
-export function serializePart(
-  { sessionId, turnId, batch, events }: EventBatch,
-  fence: number,
-  { firstSequence }: Appended,
-): string {
+export function serializePart({ sessionId, ...part }: TickPart): string {
+  const { turnId, fence, batch, firstSequence, events } = part;
   // A list instead of an object: its names would be a third of a chunk's bytes.
   return JSON.stringify([sessionId, turnId, fence, batch, firstSequence, events]);
 }
@@ -56,8 +63,17 @@ export function splitParts(body: string): string[] {
 /** Not to be found inside of JSON, where a line's end is written as \\n. */
 export const partSeparator = "\n";
 
-/** What retention has made redundant in a storage. */
+/** An event of a session that belongs to no turn, kept when retention removes it from the window. */
+export type ArchivedEvent = {
+  sessionId: string;
+  sequence: number;
+  /** JSON: NewEvent. */
+  body: string;
+};
+
+/** What retention has made redundant in a storage, and what is to be kept of it. */
 export type Redundant = {
+  archived: readonly ArchivedEvent[];
   tickIds: readonly number[];
   /** Where the sessions stand of which no event is kept. */
   heads: readonly Head[];
@@ -70,7 +86,16 @@ export interface TickStorage {
    * Resolves when it survives `kill -9`.
    */
   write(take: () => Tick | undefined): Promise<void>;
+  /** Archives and notes what is to be kept, then removes the ticks, all in one step. */
   remove(redundant: Redundant): Promise<void>;
+  /** Archived events of the session after `afterSequence` and up to `throughSequence`, in order. */
+  archived(
+    sessionId: string,
+    afterSequence: number,
+    throughSequence: number,
+  ): Promise<ArchivedEvent[]>;
+  /** Notes where a session stands whose log goes on behind a gap. */
+  note(head: Head): Promise<void>;
   /** Forgets a session, in the ticks up to `throughTickId` too. Repeating it is safe. */
   drop(sessionId: string, throughTickId: number): Promise<void>;
 }

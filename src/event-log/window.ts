@@ -8,10 +8,20 @@ import { type Head, parsePart, type TickPart } from "./tick.ts";
 export type WindowTick = KeptTick<SessionWindow>;
 export type WindowSegment = Segment<WindowTick>;
 
-/** How far the turn has come that has the highest fence; no other may write. */
-type Progress = { fence: number; nextBatch: number; ended: boolean };
+/** What a window takes of a tick's part. */
+export type WindowPart = Omit<TickPart, "sessionId">;
 
-type Staged = Appended & { fence: number; batch: number; progress: Progress };
+/** How far the turn has come that has the highest fence; no other may write with one. */
+type Progress = { turnId: string; fence: number; nextBatch: number; ended: boolean };
+
+/** `batch` as in a TickPart. */
+type Staged = Appended & {
+  turnId: string;
+  fence: number;
+  batch: number;
+  ends: boolean;
+  progress: Progress;
+};
 
 /** What an append comes to: its place, or why it has none. */
 export type Verdict = { accepted: Appended } | { repeated: Appended } | { refused: ChatError };
@@ -25,12 +35,13 @@ export class SessionWindow {
   readonly sessionId: string;
   /** The session was dropped, or the log closed: readers end. */
   closed = false;
-  /** Sequence of the last event that retention removed; 0 when it has removed none. */
   #floor: number;
   #lastSequence: number;
   #progress: Progress;
   #latest: Event[] = [];
   readonly #segments = new Segments<WindowTick>();
+  /** Turns that have written without a fence, and have no end yet. */
+  readonly #waitingTurns = new Set<string>();
   #waiting: (() => void)[] = [];
   /** What is being written: decided, but not yet to be seen. */
   #staged: Staged[] = [];
@@ -40,7 +51,7 @@ export class SessionWindow {
     this.#floor = lastSequence;
     this.#lastSequence = lastSequence;
     // Retention removes nothing of a turn that has no end.
-    this.#progress = { fence, nextBatch: 1, ended: true };
+    this.#progress = { turnId: "", fence, nextBatch: 1, ended: true };
   }
 
   /** The highest that has written. */
@@ -51,6 +62,16 @@ export class SessionWindow {
   /** The same, with what is being written. */
   get stagedFence(): number {
     return (this.#staged.at(-1)?.progress ?? this.#progress).fence;
+  }
+
+  /** Sequence of the last event that retention removed; 0 when it has removed none. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** Something of it is being written. */
+  get isStaged(): boolean {
+    return this.#staged.length > 0;
   }
 
   get lastSequence(): number {
@@ -83,13 +104,24 @@ export class SessionWindow {
 
   /** The kept events of a turn, in order. */
   eventsOf(turnId: string): Event[] {
-    const events: Event[] = [];
-    for (let index = 0; index < this.#segments.length; index += 1) {
-      const segment = this.#segments.at(index);
-      if (segment === undefined || segment.batch === 0) continue;
-      events.push(...parseSegment(segment).filter((event) => event.turnId === turnId));
-    }
-    return events;
+    return this.#eventsIn(({ batch }) => batch !== 0).filter((event) => event.turnId === turnId);
+  }
+
+  /** The kept events that belong to no turn, after one sequence and up to another, in order. */
+  sessionEvents(afterSequence: number, throughSequence: number): Event[] {
+    return this.#eventsIn(({ batch }) => batch === 0).filter(
+      ({ sequence }) => sequence > afterSequence && sequence <= throughSequence,
+    );
+  }
+
+  /**
+   * Goes on from `sequence`. What was before it is kept as long as retention has it, but `from` no longer
+   * gives it: behind it is a gap.
+   */
+  skipTo(sequence: number): void {
+    this.#floor = sequence;
+    this.#lastSequence = sequence;
+    this.#latest = [];
   }
 
   /** Calls `wake` once, when there is news: events, or the end. */
@@ -107,6 +139,7 @@ export class SessionWindow {
     const firstSequence = (last?.lastSequence ?? this.#lastSequence) + 1;
     const accepted = { firstSequence, lastSequence: firstSequence + batch.events.length - 1 };
     if (batch.turnId === "") return { accepted };
+    if (batch.fence === 0) return this.#judgeUnfenced(batch, accepted);
     const progress = last?.progress ?? this.#progress;
     if (batch.fence > progress.fence) return { accepted };
     if (batch.fence < progress.fence) {
@@ -120,10 +153,12 @@ export class SessionWindow {
   }
 
   /** Keeps the place of an accepted append for what is judged next, until `commit` or `unstage`. */
-  stage(appended: EventBatch, { firstSequence, lastSequence }: Appended): void {
-    const { fence, batch } = appended;
-    const progress = advance(this.#staged.at(-1)?.progress ?? this.#progress, appended);
-    this.#staged.push({ firstSequence, lastSequence, fence, batch, progress });
+  stage(part: WindowPart, { firstSequence, lastSequence }: Appended): void {
+    const { turnId, fence, batch } = part;
+    const progress = advance(this.#staged.at(-1)?.progress ?? this.#progress, part);
+    // Asked for only of what was written without a fence.
+    const ends = batch < 0 && hasEnd(part);
+    this.#staged.push({ firstSequence, lastSequence, turnId, fence, batch, ends, progress });
   }
 
   unstage(): void {
@@ -134,14 +169,14 @@ export class SessionWindow {
    * Adds what has been written, whose JSON is the tick's body from `start` to `end`. Readers see it with
    * the next `wakeReaders`.
    */
-  commit(part: Omit<TickPart, "sessionId">, tick: WindowTick, start: number, end: number): void {
-    const { turnId, fence, firstSequence, events } = part;
+  commit(part: WindowPart, tick: WindowTick, start: number, end: number): void {
+    const { fence, batch, firstSequence, events } = part;
     const lastSequence = firstSequence + events.length - 1;
-    const batch = turnId === "" ? 0 : part.batch;
     this.#segments.push({ firstSequence, lastSequence, fence, batch, tick, start, end });
     this.#latest = toEvents(part);
     this.#lastSequence = lastSequence;
     this.#progress = advance(this.#progress, part);
+    if (batch < 0 || this.#waitingTurns.size > 0) this.#noteWaiting(part);
   }
 
   wakeReaders(): void {
@@ -155,10 +190,9 @@ export class SessionWindow {
   prune(): WindowSegment | undefined {
     const segment = this.#segments.at(0);
     if (segment === undefined) return undefined;
-    const { fence, ended } = this.#progress;
-    if (segment.batch !== 0 && segment.fence === fence && !ended) return undefined;
+    if (this.#isHeld(segment)) return undefined;
     this.#segments.removeFirst(1);
-    this.#floor = segment.lastSequence;
+    this.#floor = Math.max(this.#floor, segment.lastSequence);
     if (this.#segments.length === 0) this.#latest = [];
     return segment;
   }
@@ -187,31 +221,97 @@ export class SessionWindow {
     return segments;
   }
 
+  /** The turn that runs is not disturbed; a turn repeats, and ends, as with a fence. */
+  #judgeUnfenced(batch: EventBatch, accepted: Appended): Verdict {
+    const { turnId } = batch;
+    const written = this.#writtenUnfenced(turnId);
+    const repeated = written.find((one) => one.batch === -batch.batch);
+    if (repeated !== undefined) return { repeated: placeOf(repeated) };
+    const progress = this.#staged.at(-1)?.progress ?? this.#progress;
+    const ended = progress.turnId === turnId && progress.ended;
+    if (ended || written.some(({ ends }) => ends)) {
+      return { refused: staleFence(batch, "the turn has ended") };
+    }
+    const last = written.at(-1);
+    if (
+      last !== undefined &&
+      batch.batch < last.lastSequence - last.firstSequence + 1 - last.batch
+    ) {
+      return { refused: staleFence(batch, "it has written other events in this place") };
+    }
+    return { accepted };
+  }
+
+  /** What a turn has written without a fence, in order. */
+  #writtenUnfenced(turnId: string): (Appended & { batch: number; ends: boolean })[] {
+    const written: (Appended & { batch: number; ends: boolean })[] = [];
+    for (const segment of this.#segmentsWhere(({ batch }) => batch < 0)) {
+      const part = parsePart(textOf(segment));
+      if (part.turnId !== turnId) continue;
+      written.push({ ...placeOf(segment), batch: segment.batch, ends: hasEnd(part) });
+    }
+    return [...written, ...this.#staged.filter((one) => one.batch < 0 && one.turnId === turnId)];
+  }
+
+  #noteWaiting(part: WindowPart): void {
+    if (hasEnd(part)) this.#waitingTurns.delete(part.turnId);
+    else if (part.batch < 0) this.#waitingTurns.add(part.turnId);
+  }
+
+  /** Whether it belongs to a turn that has no end. */
+  #isHeld(segment: WindowSegment): boolean {
+    const { fence, ended } = this.#progress;
+    if (segment.batch > 0) return segment.fence === fence && !ended;
+    if (segment.batch === 0 || this.#waitingTurns.size === 0) return false;
+    return this.#waitingTurns.has(parsePart(textOf(segment)).turnId);
+  }
+
+  #eventsIn(test: (segment: WindowSegment) => boolean): Event[] {
+    return this.#segmentsWhere(test).flatMap(parseSegment);
+  }
+
+  #segmentsWhere(test: (segment: WindowSegment) => boolean): WindowSegment[] {
+    const found: WindowSegment[] = [];
+    for (let index = 0; index < this.#segments.length; index += 1) {
+      const segment = this.#segments.at(index);
+      if (segment !== undefined && test(segment)) found.push(segment);
+    }
+    return found;
+  }
+
   #find({ fence, batch }: EventBatch): Appended | undefined {
     const found =
       this.#staged.find((one) => one.fence === fence && one.batch === batch) ??
       this.#segments.findLast(fence, batch);
-    if (found === undefined) return undefined;
-    return { firstSequence: found.firstSequence, lastSequence: found.lastSequence };
+    return found && placeOf(found);
   }
 }
 
-function advance(
-  progress: Progress,
-  { turnId, fence, batch, events }: Omit<TickPart, "sessionId" | "firstSequence">,
-): Progress {
-  if (turnId !== "") {
-    const ended = events.some(({ type }) => type === "end");
-    return { fence, nextBatch: batch + events.length, ended };
+function advance(progress: Progress, part: Omit<WindowPart, "firstSequence">): Progress {
+  const { turnId, fence, batch, events } = part;
+  if (batch > 0) {
+    return { turnId, fence, nextBatch: batch + events.length, ended: hasEnd(part) };
   }
-  // A part that belongs to no turn has the highest fence with it, for the time when it alone is left.
-  return fence > progress.fence ? { fence, nextBatch: 1, ended: true } : progress;
+  // Such a part has the highest fence with it, for the time when it alone is left.
+  return fence > progress.fence ? { turnId: "", fence, nextBatch: 1, ended: true } : progress;
 }
 
-function parseSegment({ tick, start, end }: WindowSegment): Event[] {
-  return toEvents(parsePart(tick.body.slice(start, end)));
+function hasEnd({ events }: Pick<TickPart, "events">): boolean {
+  return events.some(({ type }) => type === "end");
 }
 
-function toEvents({ turnId, firstSequence, events }: Omit<TickPart, "sessionId">): Event[] {
+function placeOf({ firstSequence, lastSequence }: Appended): Appended {
+  return { firstSequence, lastSequence };
+}
+
+function textOf({ tick, start, end }: WindowSegment): string {
+  return tick.body.slice(start, end);
+}
+
+function parseSegment(segment: WindowSegment): Event[] {
+  return toEvents(parsePart(textOf(segment)));
+}
+
+function toEvents({ turnId, firstSequence, events }: WindowPart): Event[] {
   return events.map((event, index) => ({ ...event, sequence: firstSequence + index, turnId }));
 }

@@ -4,13 +4,13 @@ import type { Appended, EventBatch } from "../chat/event-log.ts";
 import type { Retention } from "./retention.ts";
 import {
   joinParts,
+  partBatch,
   partSeparator,
   serializePart,
   type Tick,
-  type TickPart,
   type TickStorage,
 } from "./tick.ts";
-import type { SessionWindow, WindowTick } from "./window.ts";
+import type { SessionWindow, WindowPart, WindowTick } from "./window.ts";
 
 /** Turns appends into ticks, one of them on its way at a time. */
 export interface TickWriter {
@@ -33,7 +33,7 @@ type Gathered = {
 type Staged = Gathered & {
   window: SessionWindow;
   place: Appended;
-  part?: Omit<TickPart, "sessionId">;
+  part?: WindowPart;
   /** Characters of its JSON. */
   length: number;
 };
@@ -82,19 +82,20 @@ export function createTickWriter(options: Options): TickWriter {
   }
 
   function stageNew(entry: Gathered, window: SessionWindow, place: Appended): void {
-    const { turnId, batch, fence, events } = entry.batch;
-    const highest = turnId === "" ? window.stagedFence : fence;
+    const { sessionId, turnId, fence, events } = entry.batch;
+    const { firstSequence } = place;
+    const highest = fence === 0 ? window.stagedFence : fence;
+    const batch = partBatch(entry.batch);
+    const part = { sessionId, turnId, fence: highest, batch, firstSequence, events };
     let body: string;
     try {
-      body = serializePart(entry.batch, highest, place);
+      body = serializePart(part);
     } catch (error) {
       entry.reject(error);
       return;
     }
     bodies.push(body);
-    window.stage(entry.batch, place);
-    const { firstSequence } = place;
-    const part = { turnId, batch, fence: highest, firstSequence, events };
+    window.stage(part, place);
     staged.push({ ...entry, window, place, part, length: body.length });
   }
 
@@ -126,7 +127,7 @@ export function createTickWriter(options: Options): TickWriter {
 
   function keep(
     window: SessionWindow,
-    part: Omit<TickPart, "sessionId">,
+    part: WindowPart,
     tick: WindowTick,
     start: number,
     end: number,

@@ -13,19 +13,23 @@ export interface Connection {
 
 /** Wraps an open database; named parameters are given without their prefix. */
 export function createConnection(database: DatabaseSync): Connection {
-  const statements = new Map<string, StatementSync>();
+  const readers = new Map<string, StatementSync>();
+  const writers = new Map<string, StatementSync>();
 
-  function prepared(sql: string): StatementSync {
+  function prepared(statements: Map<string, StatementSync>, sql: string): StatementSync {
     const known = statements.get(sql);
     if (known !== undefined) return known;
     const statement = database.prepare(sql);
+    // A write also returns the last rowid, and throws where that is past 2^53, as a search index's is.
+    if (statements === writers) statement.setReadBigInts(true);
     statements.set(sql, statement);
     return statement;
   }
 
   return {
-    get: <Row>(sql: string, values: SqlValues = {}) => prepared(sql).get(values) as Row | undefined,
-    all: <Row>(sql: string, values: SqlValues = {}) => prepared(sql).all(values) as Row[],
-    run: (sql, values = {}) => Number(prepared(sql).run(values).changes),
+    get: <Row>(sql: string, values: SqlValues = {}) =>
+      prepared(readers, sql).get(values) as Row | undefined,
+    all: <Row>(sql: string, values: SqlValues = {}) => prepared(readers, sql).all(values) as Row[],
+    run: (sql, values = {}) => Number(prepared(writers, sql).run(values).changes),
   };
 }

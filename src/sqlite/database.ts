@@ -45,6 +45,12 @@ export interface Database {
    */
   call(operation: string, args: unknown, options: CallOptions): Promise<unknown>;
 
+  /**
+   * Resolves when the file can be read and, where it has refused a write, takes one again. Rejects with
+   * STORAGE_UNAVAILABLE.
+   */
+  check(): Promise<void>;
+
   /** Replaces what a second process is told, once it is known where this one listens. */
   setOwner(owner: { url: string }): Promise<void>;
 
@@ -96,6 +102,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return {
     file: reply.file,
     call: queue.call,
+    check: async () => {
+      await queue.call("database.check", undefined, { durable: false });
+    },
     setOwner: async (owner) => {
       await queue.call("database.setOwner", describe(owner), { durable: false });
     },

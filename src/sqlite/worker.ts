@@ -17,6 +17,7 @@ import {
   type WorkerReply,
   type WorkerRequest,
 } from "./protocol.ts";
+import { createWriteCheck, type WriteCheck } from "./write-check.ts";
 
 /**
  * The one thread that touches the database file. It answers each batch when it has been committed, and
@@ -36,11 +37,13 @@ function serve(
   { database, lock }: OpenedDatabase,
   modules: readonly OperationModule[],
 ): void {
-  const runBatch = createBatchRunner(database, operationTable(modules, lock));
+  const writeCheck = createWriteCheck(database);
+  const runBatch = createBatchRunner(database, operationTable(modules, lock, writeCheck));
   const checkpointer = createCheckpointer(database);
   port.on("message", (request: WorkerRequest) => {
     if (request.type === "batch") {
       const outcomes = runBatch(request.operations, request.sync);
+      writeCheck.note(outcomes);
       reply(port, { type: "batch", outcomes });
       checkpointer.afterBatch();
       return;
@@ -86,9 +89,11 @@ function unusableOnFailure<Result>(file: string, action: () => Result): Result {
 function operationTable(
   modules: readonly OperationModule[],
   lock: DatabaseLock,
+  writeCheck: WriteCheck,
 ): Record<string, Operation> {
   const table: Record<string, Operation> = {
     "database.setOwner": (_connection, owner: DatabaseOwner) => lock.describe(owner),
+    "database.check": writeCheck.run,
   };
   for (const { moduleName, operations } of modules) {
     for (const [name, operation] of Object.entries(operations)) {

@@ -2,15 +2,16 @@ import type { Principal } from "../chat/session.ts";
 import type { ListName } from "./page-token.ts";
 
 /** The list that a page token of listSessions belongs to. */
-export function sessionsList(principal: Principal): ListName {
-  return ["sessions", principal];
+export function sessionsList(principal: Principal, query: string): ListName {
+  return ["sessions", principal, query];
 }
 
 /** The list that a page token of listMessages belongs to. */
 export function messagesList(
   principal: Principal,
   sessionId: string,
-  newestFirst: boolean,
+  { newestFirst, includeReplaced }: { newestFirst: boolean; includeReplaced: boolean },
 ): ListName {
-  return ["messages", principal, sessionId, newestFirst ? "newest" : "oldest"];
+  const order = newestFirst ? "newest" : "oldest";
+  return ["messages", principal, sessionId, order, includeReplaced ? "all" : "visible"];
 }

@@ -1,8 +1,13 @@
+import { sessionNotFound } from "../chat/errors.ts";
 import type { Principal, Session, SessionDetails } from "../chat/session.ts";
+import type { RequestKey, SessionChanges } from "../chat/store.ts";
 import type { Connection, SqlValues } from "../sqlite/connection.ts";
+import { etagMismatch } from "./errors.ts";
 import type { PageKey } from "./page-token.ts";
+import { addUse, findUse } from "./sqlite-requests.ts";
+import { addSearchJob } from "./sqlite-search-jobs.ts";
 
-type SessionRow = {
+export type SessionRow = {
   session_id: string;
   principal: string;
   model: string;
@@ -29,7 +34,8 @@ type SessionRow = {
   queued_turn_ids: string;
 };
 
-const selectSession = `
+/** With the ids of the turns that wait. */
+export const selectSession = `
 SELECT sessions.*, (
   SELECT json_group_array(turn_id ORDER BY queue_order) FROM turns
   WHERE turns.principal = sessions.principal AND turns.session_id = sessions.session_id
@@ -37,10 +43,25 @@ SELECT sessions.*, (
 ) AS queued_turn_ids
 FROM sessions`;
 
+export function createSession(
+  connection: Connection,
+  { session, requestKey }: { session: Session; requestKey: RequestKey | undefined },
+): Session {
+  const { principal, sessionId, createdAt } = session;
+  const used = findUse(connection, principal, "session", requestKey);
+  if (used) return withoutDetails(requireDetails(connection, principal, used.sessionId));
+  insertSession(connection, session);
+  if (requestKey) {
+    addUse(connection, principal, "session", requestKey, { sessionId, turnId: "", createdAt });
+  }
+  const stored = getSession(connection, { principal, sessionId });
+  return stored ? withoutDetails(stored) : session;
+}
+
 /** Changes nothing where the id is taken. */
-export function createSession(connection: Connection, session: Session): void {
+export function insertSession(connection: Connection, session: Session): void {
   const { sessionId, principal, model, title, createdAt, updatedAt } = session;
-  connection.run(
+  const inserted = connection.run(
     `INSERT INTO sessions (session_id, principal, model, title, system_instruction, generation, metadata,
        created_at, updated_at)
      VALUES (:sessionId, :principal, :model, :title, :systemInstruction, :generation, :metadata,
@@ -58,6 +79,7 @@ export function createSession(connection: Connection, session: Session): void {
       updatedAt,
     },
   );
+  if (inserted > 0 && title !== "") addSearchJob(connection, sessionId, "");
 }
 
 export function getSession(
@@ -65,10 +87,56 @@ export function getSession(
   { principal, sessionId }: { principal: Principal; sessionId: string },
 ): SessionDetails | undefined {
   const row = connection.get<SessionRow>(
-    `${selectSession} WHERE session_id = :sessionId AND principal = :principal`,
+    `${selectSession}
+     WHERE session_id = :sessionId AND principal = :principal AND deleted_at IS NULL`,
     { principal, sessionId },
   );
-  return row === undefined ? undefined : toSession(row);
+  return row && toSession(row);
+}
+
+/** The session with all that is known of it. Throws `not_found`. */
+export function requireDetails(
+  connection: Connection,
+  principal: Principal,
+  sessionId: string,
+): SessionDetails {
+  const found = getSession(connection, { principal, sessionId });
+  if (found === undefined) throw sessionNotFound(sessionId);
+  return found;
+}
+
+export type SessionUpdateArgs = {
+  principal: Principal;
+  sessionId: string;
+  changes: SessionChanges;
+  etag: string;
+  updatedAt: number;
+};
+
+export function updateSession(
+  connection: Connection,
+  { principal, sessionId, changes, etag, updatedAt }: SessionUpdateArgs,
+): SessionDetails {
+  const before = requireDetails(connection, principal, sessionId);
+  if (etag !== "" && etag !== before.etag) throw etagMismatch(sessionId, before.etag);
+  const { model, title, systemInstruction, generation, metadata } = { ...before, ...changes };
+  connection.run(
+    `UPDATE sessions SET model = :model, title = :title, system_instruction = :systemInstruction,
+       generation = :generation, metadata = :metadata, version = version + 1,
+       updated_at = max(updated_at, :updatedAt)
+     WHERE session_id = :sessionId`,
+    {
+      sessionId,
+      model,
+      title,
+      systemInstruction,
+      generation: JSON.stringify(generation),
+      metadata: JSON.stringify(metadata),
+      updatedAt,
+    },
+  );
+  if (title !== before.title) addSearchJob(connection, sessionId, "");
+  return requireDetails(connection, principal, sessionId);
 }
 
 /** Up to `count` sessions after `after`, latest change first. */
@@ -81,7 +149,7 @@ export function listSessions(
   const where = after === undefined ? "" : "AND (updated_at, session_id) < (:order, :id)";
   return connection
     .all<SessionRow>(
-      `${selectSession} WHERE principal = :principal ${where}
+      `${selectSession} WHERE principal = :principal AND deleted_at IS NULL ${where}
        ORDER BY updated_at DESC, session_id DESC LIMIT :count`,
       values,
     )
@@ -92,20 +160,72 @@ export function countSessions(
   connection: Connection,
   { principal }: { principal: Principal },
 ): number {
-  const sql = "SELECT count(*) AS count FROM sessions WHERE principal = :principal";
+  const sql =
+    "SELECT count(*) AS count FROM sessions WHERE principal = :principal AND deleted_at IS NULL";
   return connection.get<{ count: number }>(sql, { principal })?.count ?? 0;
 }
 
-/** Its turns and messages go with it (ON DELETE CASCADE). */
+/**
+ * From here on the session is gone for everybody. What it holds is removed in steps, see sqlite-removal.ts;
+ * only turns that wait or run go at once, as they are looked for without their session.
+ */
 export function deleteSession(
   connection: Connection,
-  { principal, sessionId }: { principal: Principal; sessionId: string },
+  {
+    principal,
+    sessionId,
+    deletedAt,
+  }: { principal: Principal; sessionId: string; deletedAt: number },
 ): boolean {
-  const sql = "DELETE FROM sessions WHERE session_id = :sessionId AND principal = :principal";
-  return connection.run(sql, { principal, sessionId }) > 0;
+  const deleted = connection.run(
+    `UPDATE sessions SET deleted_at = :deletedAt, title = '', system_instruction = '',
+       generation = '{}', metadata = '{}', preview = ''
+     WHERE session_id = :sessionId AND principal = :principal AND deleted_at IS NULL`,
+    { principal, sessionId, deletedAt },
+  );
+  if (deleted === 0) return false;
+  connection.run(
+    `DELETE FROM turns
+     WHERE principal = :principal AND session_id = :sessionId AND ended_at IS NULL`,
+    { principal, sessionId },
+  );
+  return true;
 }
 
-function toSession(row: SessionRow): SessionDetails {
+export function deletedSessions(connection: Connection): string[] {
+  return connection
+    .all<{ id: string }>(
+      `SELECT session_id AS id FROM sessions WHERE deleted_at IS NOT NULL AND events_dropped = 0`,
+    )
+    .map(({ id }) => id);
+}
+
+export function forgetDeleted(connection: Connection, { sessionId }: { sessionId: string }): void {
+  connection.run(
+    `UPDATE sessions SET events_dropped = 1
+     WHERE session_id = :sessionId AND deleted_at IS NOT NULL AND events_dropped = 0`,
+    { sessionId },
+  );
+}
+
+export function raiseEpoch(connection: Connection, { sessionId }: { sessionId: string }): number {
+  const row = connection.get<{ epoch: number }>(
+    `UPDATE sessions SET epoch = epoch + 1 WHERE session_id = :sessionId AND deleted_at IS NULL
+     RETURNING epoch`,
+    { sessionId },
+  );
+  if (row === undefined) throw sessionNotFound(sessionId);
+  return row.epoch;
+}
+
+function withoutDetails(details: SessionDetails): Session {
+  const { sessionId, principal, model, title, systemInstruction } = details;
+  const { generation, metadata, createdAt, updatedAt } = details;
+  const settings = { model, title, systemInstruction, generation, metadata };
+  return { sessionId, principal, ...settings, createdAt, updatedAt };
+}
+
+export function toSession(row: SessionRow): SessionDetails {
   return {
     sessionId: row.session_id,
     principal: row.principal,

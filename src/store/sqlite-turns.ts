@@ -1,66 +1,132 @@
 import { sessionNotFound } from "../chat/errors.ts";
-import type { Message } from "../chat/message.ts";
-import type { NewTurn, UnfinishedTurn } from "../chat/store.ts";
-import type { ChunkBy, Turn, TurnEnd, TurnState } from "../chat/turn.ts";
+import type { Principal } from "../chat/session.ts";
+import type { AcquiredTurn, NewTurn } from "../chat/store.ts";
+import type { Turn } from "../chat/turn.ts";
 import type { Connection } from "../sqlite/connection.ts";
+import { queueFull } from "./errors.ts";
 import { queuedOrder, startedOrder } from "./message-order.ts";
 import { previewOf } from "./preview.ts";
-import { replyOf } from "./reply.ts";
-import { insertMessage, type MessageRow, toMessage } from "./sqlite-messages.ts";
-import { createSession } from "./sqlite-sessions.ts";
-import { staleFence, turnNotFound } from "./turn-errors.ts";
+import { hasOwnQuestion } from "./reply.ts";
+import { hideMessages, insertMessage, latestPreview, removeMessage } from "./sqlite-messages.ts";
+import { addUse, findUse } from "./sqlite-requests.ts";
+import { insertSession } from "./sqlite-sessions.ts";
+import { findTurn, type TurnRow, toTurn } from "./sqlite-turn-rows.ts";
 
 type SessionRow = {
-  principal: string;
+  principal: Principal;
   fence: number;
   turns_created: number;
   turns_started: number;
   running_turn_id: string;
+  messages: number;
 };
 
-type TurnRow = {
-  turn_id: string;
-  session_id: string;
-  principal: string;
-  state: TurnState;
-  queue_order: number;
-  position: number | null;
-  fence: number;
-  request_id: string;
-  model: string;
-  system_instruction: string;
-  generation: string;
-  chunk_by: ChunkBy;
-  reply_message_id: string;
-  created_at: number;
-};
+/** The session as its turns need it, unless it is deleted. */
+export function findSession(connection: Connection, sessionId: string): SessionRow | undefined {
+  return connection.get<SessionRow>(
+    `SELECT principal, fence, turns_created, turns_started, running_turn_id,
+       user_messages + model_messages AS messages
+     FROM sessions WHERE session_id = :sessionId AND deleted_at IS NULL`,
+    { sessionId },
+  );
+}
 
-export function createTurn(connection: Connection, { turn, session }: NewTurn): void {
-  if (findTurn(connection, turn.turnId) !== undefined) return;
-  if (session !== undefined) createSession(connection, session);
-  const found = findSession(connection, turn.sessionId);
-  if (found?.principal !== turn.principal) throw sessionNotFound(turn.sessionId);
-  const queueOrder = found.turns_created + 1;
+type CreateOutcome =
+  | { outcome: "created" }
+  | { outcome: "repeated"; turnId: string; sessionId: string };
+
+export function createTurn(connection: Connection, newTurn: NewTurn): CreateOutcome {
+  const { turn, session, requestKey } = newTurn;
+  const { principal, turnId, sessionId, createdAt } = turn;
+  const used = findUse(connection, principal, "turn", requestKey);
+  if (used) return { outcome: "repeated", ...used };
+  const known = findTurn(connection, turnId);
+  if (known) return { outcome: "repeated", turnId, sessionId: known.session_id };
+  if (session) insertSession(connection, session);
+  const found = findSession(connection, sessionId);
+  if (found?.principal !== principal) throw sessionNotFound(sessionId);
+  const queueOrder = placeInQueue(connection, newTurn, found);
   insertTurn(connection, turn, queueOrder);
-  const message: Message = { ...turn.userMessage, state: "queued" };
-  insertMessage(connection, turn.principal, message, queuedOrder(queueOrder));
+  if (turn.type === "edit") hideMessages(connection, turn, turn.replaces, turnId);
+  const isOwn = hasOwnQuestion(turn.type);
+  if (isOwn) insertQuestion(connection, turn, queueOrder);
   connection.run(
-    `UPDATE sessions SET turns_created = :queueOrder, user_messages = user_messages + 1,
-       preview = :preview, updated_at = max(updated_at, :createdAt)
+    `UPDATE sessions SET turns_created = turns_created + 1, user_messages = user_messages + :own,
+       preview = coalesce(:preview, preview), updated_at = max(updated_at, :createdAt)
      WHERE session_id = :sessionId`,
+    { sessionId, own: isOwn ? 1 : 0, preview: previewWith(connection, newTurn), createdAt },
+  );
+  if (requestKey)
+    addUse(connection, principal, "turn", requestKey, { sessionId, turnId, createdAt });
+  return { outcome: "created" };
+}
+
+/** The turn's place among those that wait. Throws QUEUE_FULL. */
+function placeInQueue(
+  connection: Connection,
+  { turn, atHead, queuedTurnsMax }: NewTurn,
+  session: SessionRow,
+): number {
+  const { principal, sessionId } = turn;
+  const queue = connection.get<{ turns: number; head: number | null }>(
+    `SELECT count(*) AS turns, min(queue_order) AS head FROM turns
+     WHERE principal = :principal AND session_id = :sessionId AND state = 'queued'
+       AND ended_at IS NULL`,
+    { principal, sessionId },
+  );
+  const waiting = (queue?.turns ?? 0) + (session.running_turn_id === "" ? 0 : 1);
+  if (waiting > queuedTurnsMax) throw queueFull(sessionId, queuedTurnsMax);
+  const last = session.turns_created + 1;
+  return atHead && queue && queue.head !== null ? queue.head - 1 : last;
+}
+
+function insertTurn(connection: Connection, turn: Turn, queueOrder: number): void {
+  const { turnId, sessionId, principal, requestId, type, model, chunkBy } = turn;
+  connection.run(
+    `INSERT INTO turns (turn_id, session_id, principal, state, queue_order, request_id, type,
+       on_disconnect, replaces, model, system_instruction, generation, chunk_by, question_message_id,
+       reply_message_id, created_at)
+     VALUES (:turnId, :sessionId, :principal, 'queued', :queueOrder, :requestId, :type,
+       :onDisconnect, :replaces, :model, :systemInstruction, :generation, :chunkBy,
+       :questionMessageId, :replyMessageId, :createdAt)`,
     {
-      sessionId: turn.sessionId,
+      turnId,
+      sessionId,
+      principal,
       queueOrder,
-      preview: previewOf(message.parts),
+      requestId,
+      type,
+      onDisconnect: turn.onDisconnect ?? null,
+      replaces: JSON.stringify(turn.replaces),
+      model,
+      systemInstruction: turn.systemInstruction,
+      generation: JSON.stringify(turn.generation),
+      chunkBy,
+      questionMessageId: turn.userMessage.messageId,
+      replyMessageId: turn.replyMessageId,
       createdAt: turn.createdAt,
     },
   );
 }
 
+function insertQuestion(connection: Connection, turn: Turn, queueOrder: number): void {
+  const { principal, userMessage } = turn;
+  const message = { ...userMessage, state: "queued" as const };
+  insertMessage(connection, principal, message, queuedOrder(queueOrder));
+}
+
+/** The session's preview with the turn's question; null where it stays. */
+function previewWith(connection: Connection, { turn, atHead }: NewTurn): string | null {
+  const { principal, sessionId, type, userMessage } = turn;
+  if (!hasOwnQuestion(type)) return null;
+  // One at the head stands before the others that wait: the last of these is the latest still.
+  return atHead ? latestPreview(connection, principal, sessionId) : previewOf(userMessage.parts);
+}
+
 export function acquireTurn(
   connection: Connection,
   { sessionId, owner }: { sessionId: string; owner: string },
-): { turn: Turn; fence: number } | "busy" | "idle" {
+): AcquiredTurn | "busy" | "idle" {
   const session = findSession(connection, sessionId);
   if (session === undefined) return "idle";
   if (session.running_turn_id !== "") return "busy";
@@ -74,7 +140,7 @@ export function acquireTurn(
   if (row === undefined) return "idle";
   const fence = session.fence + 1;
   const position = session.turns_started + 1;
-  const turnId = row.turn_id;
+  const { turn_id: turnId } = row;
   connection.run(
     `UPDATE sessions SET fence = :fence, turns_started = :position, running_turn_id = :turnId
      WHERE session_id = :sessionId`,
@@ -85,31 +151,55 @@ export function acquireTurn(
      WHERE turn_id = :turnId`,
     { turnId, position, fence, owner },
   );
-  connection.run(
-    `UPDATE messages SET state = 'complete', ord = :started
-     WHERE principal = :principal AND session_id = :sessionId AND ord = :queued`,
-    {
-      principal,
-      sessionId,
-      queued: queuedOrder(row.queue_order),
-      started: startedOrder(position, "user"),
-    },
-  );
-  return { turn: toTurn(connection, { ...row, position }), fence };
+  if (hasOwnQuestion(row.type)) beginQuestion(connection, row, position);
+  const messages = session.messages - countQueuedQuestions(connection, principal, sessionId);
+  return { turn: toTurn(connection, row), fence, messages };
 }
 
-export function discardQueuedTurn(
+/** The question takes its place in the history. */
+function beginQuestion(connection: Connection, row: TurnRow, position: number): void {
+  connection.run(
+    `UPDATE messages SET state = 'complete', ord = :order
+     WHERE session_id = :sessionId AND principal = :principal AND message_id = :messageId`,
+    {
+      sessionId: row.session_id,
+      principal: row.principal,
+      messageId: row.question_message_id,
+      order: startedOrder(position, "user"),
+    },
+  );
+}
+
+function countQueuedQuestions(
+  connection: Connection,
+  principal: Principal,
+  sessionId: string,
+): number {
+  const row = connection.get<{ count: number }>(
+    `SELECT count(*) AS count FROM turns
+     WHERE principal = :principal AND session_id = :sessionId AND state = 'queued'
+       AND ended_at IS NULL AND type IN ('message', 'edit')`,
+    { principal, sessionId },
+  );
+  return row?.count ?? 0;
+}
+
+export function withdrawTurn(
   connection: Connection,
   { sessionId, turnId }: { sessionId: string; turnId: string },
 ): boolean {
   const row = findTurn(connection, turnId);
   if (row?.session_id !== sessionId || row.state !== "queued") return false;
   const { principal } = row;
-  connection.run("DELETE FROM turns WHERE turn_id = :turnId", { turnId });
+  const isOwn = hasOwnQuestion(row.type);
+  // As it is told with the turn's events; the turn keeps it, as its end may be told again.
+  const question = { ...toTurn(connection, row).userMessage, state: "complete" };
   connection.run(
-    "DELETE FROM messages WHERE principal = :principal AND session_id = :sessionId AND ord = :order",
-    { principal, sessionId, order: queuedOrder(row.queue_order) },
+    `UPDATE turns SET state = 'running', withdrawn_question = :question WHERE turn_id = :turnId`,
+    { turnId, question: isOwn ? JSON.stringify(question) : null },
   );
+  if (!isOwn) return true;
+  removeMessage(connection, { principal, sessionId, messageId: row.question_message_id });
   connection.run(
     `UPDATE sessions SET user_messages = user_messages - 1, preview = :preview
      WHERE session_id = :sessionId`,
@@ -118,150 +208,19 @@ export function discardQueuedTurn(
   return true;
 }
 
-export function endTurn(connection: Connection, end: TurnEnd): void {
-  const { sessionId, turnId, fence } = end;
+export function replaceMessages(
+  connection: Connection,
+  {
+    sessionId,
+    messageIds,
+    byTurnId,
+  }: {
+    sessionId: string;
+    messageIds: readonly string[];
+    byTurnId: string;
+  },
+): void {
   const session = findSession(connection, sessionId);
   if (session === undefined) return;
-  const turn = findTurn(connection, turnId);
-  if (turn?.session_id !== sessionId) throw turnNotFound(end);
-  if (turn.fence !== fence || turn.position === null) throw staleFence(end);
-  if (turn.state === "ended") return;
-  storeEnd(connection, end);
-  const reply = replyOf(end);
-  if (reply !== undefined) {
-    insertMessage(connection, turn.principal, reply, startedOrder(turn.position, "model"));
-  }
-  countEnd(connection, end, {
-    replies: reply === undefined ? 0 : 1,
-    preview: latestPreview(connection, turn.principal, sessionId),
-  });
-}
-
-export function unfinishedTurns(connection: Connection): UnfinishedTurn[] {
-  return connection
-    .all<TurnRow & { state: "queued" | "running" }>(
-      "SELECT * FROM turns WHERE ended_at IS NULL ORDER BY created_at, rowid",
-    )
-    .map((row) => ({ turn: toTurn(connection, row), state: row.state, fence: row.fence }));
-}
-
-function findSession(connection: Connection, sessionId: string): SessionRow | undefined {
-  return connection.get<SessionRow>(
-    `SELECT principal, fence, turns_created, turns_started, running_turn_id FROM sessions
-     WHERE session_id = :sessionId`,
-    { sessionId },
-  );
-}
-
-function findTurn(connection: Connection, turnId: string): TurnRow | undefined {
-  return connection.get<TurnRow>("SELECT * FROM turns WHERE turn_id = :turnId", { turnId });
-}
-
-function insertTurn(connection: Connection, turn: Turn, queueOrder: number): void {
-  const { turnId, sessionId, principal, requestId, model, systemInstruction, chunkBy } = turn;
-  connection.run(
-    `INSERT INTO turns (turn_id, session_id, principal, state, queue_order, request_id, model,
-       system_instruction, generation, chunk_by, reply_message_id, created_at)
-     VALUES (:turnId, :sessionId, :principal, 'queued', :queueOrder, :requestId, :model,
-       :systemInstruction, :generation, :chunkBy, :replyMessageId, :createdAt)`,
-    {
-      turnId,
-      sessionId,
-      principal,
-      queueOrder,
-      requestId,
-      model,
-      systemInstruction,
-      generation: JSON.stringify(turn.generation),
-      chunkBy,
-      replyMessageId: turn.replyMessageId,
-      createdAt: turn.createdAt,
-    },
-  );
-}
-
-function storeEnd(connection: Connection, end: TurnEnd): void {
-  connection.run(
-    `UPDATE turns SET state = 'ended', answered_model = :model, finish_reason = :finishReason,
-       error = :error, usage = :usage, total_chunks = :totalChunks, first_chunk_ms = :firstChunkMs,
-       processing_ms = :processingMs, last_sequence = :sequence, ended_at = :endedAt
-     WHERE turn_id = :turnId`,
-    {
-      turnId: end.turnId,
-      model: end.model,
-      finishReason: end.finishReason,
-      error: end.error === undefined ? null : JSON.stringify(end.error),
-      usage: JSON.stringify(end.usage),
-      totalChunks: end.totalChunks,
-      firstChunkMs: end.firstChunkMs ?? null,
-      processingMs: end.processingMs,
-      sequence: end.sequence,
-      endedAt: end.endedAt,
-    },
-  );
-}
-
-/** Keeps the session's sums, so that reading them costs one row. */
-function countEnd(
-  connection: Connection,
-  end: TurnEnd,
-  { replies, preview }: { replies: number; preview: string },
-): void {
-  const { usage } = end;
-  connection.run(
-    `UPDATE sessions SET running_turn_id = '', model_messages = model_messages + :replies,
-       preview = :preview, updated_at = max(updated_at, :endedAt),
-       last_sequence = max(last_sequence, :sequence), input_tokens = input_tokens + :inputTokens,
-       output_tokens = output_tokens + :outputTokens,
-       thinking_tokens = thinking_tokens + :thinkingTokens,
-       cached_tokens = cached_tokens + :cachedTokens, total_tokens = total_tokens + :totalTokens,
-       usage_estimated = max(usage_estimated, :estimated)
-     WHERE session_id = :sessionId`,
-    {
-      sessionId: end.sessionId,
-      replies,
-      preview,
-      endedAt: end.endedAt,
-      sequence: end.sequence,
-      inputTokens: usage.inputTokens,
-      outputTokens: usage.outputTokens,
-      thinkingTokens: usage.thinkingTokens,
-      cachedTokens: usage.cachedTokens,
-      totalTokens: usage.totalTokens,
-      estimated: usage.estimated ? 1 : 0,
-    },
-  );
-}
-
-function latestPreview(connection: Connection, principal: string, sessionId: string): string {
-  const latest = connection.get<{ parts: string }>(
-    `SELECT parts FROM messages WHERE principal = :principal AND session_id = :sessionId
-     ORDER BY ord DESC LIMIT 1`,
-    { principal, sessionId },
-  );
-  return latest === undefined ? "" : previewOf(JSON.parse(latest.parts));
-}
-
-/** The turn with its user's message, which stands where `position` or `queue_order` says. */
-function toTurn(connection: Connection, row: TurnRow): Turn {
-  const { principal, session_id: sessionId, position, queue_order: queueOrder } = row;
-  const order = position === null ? queuedOrder(queueOrder) : startedOrder(position, "user");
-  const message = connection.get<MessageRow>(
-    `SELECT * FROM messages WHERE principal = :principal AND session_id = :sessionId AND ord = :order`,
-    { principal, sessionId, order },
-  );
-  if (message === undefined) throw new Error(`turn "${row.turn_id}" has no message`);
-  return {
-    turnId: row.turn_id,
-    sessionId,
-    principal,
-    requestId: row.request_id,
-    model: row.model,
-    systemInstruction: row.system_instruction,
-    generation: JSON.parse(row.generation),
-    chunkBy: row.chunk_by,
-    replyMessageId: row.reply_message_id,
-    userMessage: toMessage(message),
-    createdAt: row.created_at,
-  };
+  hideMessages(connection, { principal: session.principal, sessionId }, messageIds, byTurnId);
 }

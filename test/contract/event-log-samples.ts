@@ -42,15 +42,27 @@ export function batchOf(batch: number, fields: Partial<EventBatch> = {}): EventB
 /** Events of a session that belong to no turn. */
 export function updateOf(sessionId: string, ...names: string[]): EventBatch {
   const events = names.map(
-    (updateType): NewEvent => ({
+    (name): NewEvent => ({
       type: "session_update",
-      updateType,
-      data: { updateType },
+      updateType: "session_changed",
+      data: { name },
       at: 1,
       elapsedMs: 0,
     }),
   );
   return { sessionId, turnId: "", fence: 0, batch: 0, events };
+}
+
+/** What a turn of session s1 writes that waits, or is withdrawn: without a fence. */
+export function waitingBatchOf(turnId: string, batch = 1, events?: NewEvent[]): EventBatch {
+  const data = { turn_id: turnId, position: 1 };
+  const queued = {
+    type: "session_update",
+    updateType: "turn_queued",
+    at: 1,
+    elapsedMs: 0,
+  } as const;
+  return { sessionId: "s1", turnId, fence: 0, batch, events: events ?? [{ ...queued, data }] };
 }
 
 /** The next `count` events of the session after `afterSequence`. */
@@ -75,18 +87,20 @@ export function appendTurn(
   turnId: string,
   fence: number,
   chunks = 1,
+  sessionId = "s1",
 ): Promise<Appended> {
   const events = [
     ...Array.from({ length: chunks }, (_item, index) => chunk(turnId, index + 1)),
     end,
   ];
-  return log.append({ sessionId: "s1", turnId, fence, batch: 1, events });
+  return log.append({ sessionId, turnId, fence, batch: 1, events });
 }
 
 /** The text of what an event says, to compare by. */
 export function labelOf(event: Event): string {
   if (event.type === "chunk") return event.text;
-  return event.type === "session_update" ? event.updateType : event.type;
+  if (event.type !== "session_update") return event.type;
+  return typeof event.data.name === "string" ? event.data.name : event.updateType;
 }
 
 /** That the events are the log's from `firstSequence` on, without a gap. */

@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from "node:test";
 import fc from "fast-check";
 import type { Event } from "../../src/chat/event.ts";
 import type { EventLogOptions, RetainedEventLog } from "../../src/event-log/log.ts";
+import { keepingTests } from "./event-log-keeping-tests.ts";
 import {
   appendTurn,
   assertFollows,
@@ -15,6 +16,7 @@ import {
   take,
   updateOf,
 } from "./event-log-samples.ts";
+import { waitingTests } from "./event-log-waiting-tests.ts";
 
 /** Makes a log that is closed after the test; `options` are over those that keep everything. */
 export type CreateEventLog = (
@@ -37,6 +39,8 @@ export function eventLogSuite(name: string, create: CreateEventLog): void {
   describe(`event log ${name}: fences and repetition`, () => fenceTests(create));
   describe(`event log ${name}: readers`, () => readerTests(create));
   describe(`event log ${name}: retention`, () => retentionTests(create));
+  describe(`event log ${name}: turns that wait`, () => waitingTests(create));
+  describe(`event log ${name}: what is kept`, () => keepingTests(create));
   describe(`event log ${name}: ends`, () => closeTests(create));
   test(`event log ${name}: each reader's view equals the log from its start`, async (t) => {
     await readersSeeTheLog(t, create);
@@ -79,12 +83,13 @@ function appendTests(create: CreateEventLog): void {
     const events = [chunk(text), end];
     await log.append(batchOf(1, { events }));
     const data = { nested: [1, null, { deep: true }] };
-    const update = { type: "session_update", updateType: "x", data, at: 1, elapsedMs: 0 } as const;
-    await log.append({ ...updateOf("s1"), events: [update] });
+    const update = { type: "session_update", updateType: "session_changed", data } as const;
+    const place = { at: 1, elapsedMs: 0 };
+    await log.append({ ...updateOf("s1"), events: [{ ...update, ...place }] });
     assert.deepEqual(await take(log, "s1", 0, 3), [
       { ...chunk(text), sequence: 1, turnId: "t1" },
       { ...end, sequence: 2, turnId: "t1" },
-      { ...update, sequence: 3, turnId: "" },
+      { ...update, ...place, sequence: 3, turnId: "" },
     ]);
   });
 
@@ -92,7 +97,12 @@ function appendTests(create: CreateEventLog): void {
     const log = await create(t);
     const circular: { self?: unknown } = {};
     circular.self = circular;
-    const event = { type: "session_update", updateType: "x", at: 1, elapsedMs: 0 } as const;
+    const event = {
+      type: "session_update",
+      updateType: "session_changed",
+      at: 1,
+      elapsedMs: 0,
+    } as const;
     const [bad, good] = await Promise.allSettled([
       log.append({ ...updateOf("s1"), events: [{ ...event, data: circular }] }),
       log.append(updateOf("s1", "good")),

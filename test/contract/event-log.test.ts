@@ -16,6 +16,7 @@ import {
   labelOf,
   take,
   updateOf,
+  waitingBatchOf,
 } from "./event-log-samples.ts";
 import { eventLogSuite, keepEverything } from "./event-log-suite.ts";
 
@@ -210,4 +211,69 @@ test("event log sqlite: after kill -9 all that was acknowledged is there, and se
     }
     await close();
   }
+});
+
+test("event log sqlite: session events outlive their ticks, restarts, and not their session", async (t) => {
+  const file = await newFile(t);
+  const clock = createFakeClock();
+  const options = { retentionMs: 1_000, clock };
+  const first = await open(t, file, options);
+  const names = Array.from({ length: 200 }, (_item, index) => `name ${index}`);
+  for (const name of names) await first.log.append(updateOf("s1", name));
+  await first.log.append(updateOf("s2", "other"));
+  const told = await first.log.sessionEvents("s1", 0, 200);
+  assert.deepEqual(told.map(labelOf), names);
+  clock.advance(5_000);
+  await first.log.prune();
+  assert.deepEqual(await first.probe("rowCounts", undefined), { ticks: 0, heads: 2, drops: 0 });
+  assert.deepEqual(await first.log.sessionEvents("s1", 0, 200), told);
+  await first.close();
+  const second = await open(t, file, options);
+  assert.deepEqual(await second.log.sessionEvents("s1", 0, 200), told);
+  assert.deepEqual(await second.log.sessionEvents("s1", 10, 12), told.slice(10, 12));
+  await second.log.drop("s1");
+  assert.deepEqual(await second.log.sessionEvents("s1", 0, 200), []);
+  assert.equal((await second.log.sessionEvents("s2", 0, 1)).length, 1);
+});
+
+test("event log sqlite: a turn that waits is kept over a restart, and so are fences", async (t) => {
+  const file = await newFile(t);
+  const clock = createFakeClock();
+  const options = { retentionMs: 1_000, clock };
+  const first = await open(t, file, options);
+  await appendTurn(first.log, "t1", 7);
+  await first.log.append(waitingBatchOf("t2"));
+  clock.advance(5_000);
+  await first.log.prune();
+  assert.equal(await first.log.floor("s1"), 2);
+  await first.close();
+  const second = await open(t, file, options);
+  clock.advance(5_000);
+  await second.log.prune();
+  assert.equal(await second.log.floor("s1"), 2);
+  assert.equal((await second.log.turnEvents("s1", "t2")).length, 1);
+  const repeated = await second.log.append(waitingBatchOf("t2"));
+  assert.deepEqual(repeated, { firstSequence: 3, lastSequence: 3 });
+  await assert.rejects(second.log.append(batchOf(1, { fence: 6 })), { reason: "STALE_FENCE" });
+  await second.log.append({ ...batchOf(2), turnId: "t2", fence: 8, events: [end] });
+  clock.advance(5_000);
+  await second.log.prune();
+  assert.equal(await second.log.floor("s1"), 4);
+});
+
+test("event log sqlite: a gap that was skipped stays skipped", async (t) => {
+  const file = await newFile(t);
+  const first = await open(t, file);
+  await first.log.append(batchOf(1, { fence: 5 }));
+  await first.log.skipTo("s1", 20);
+  await first.close();
+  const second = await open(t, file);
+  assert.equal(await second.log.lastSequence("s1"), 20);
+  assert.equal(await second.log.floor("s1"), 20);
+  await assert.rejects(second.log.append(batchOf(2, { fence: 4 })), { reason: "STALE_FENCE" });
+  assert.equal((await second.log.append(updateOf("s1", "next"))).firstSequence, 21);
+  await second.close();
+  const third = await open(t, file);
+  assert.deepEqual((await take(third.log, "s1", 20, 1)).map(labelOf), ["next"]);
+  await assert.rejects(take(third.log, "s1", 19, 1), { reason: "EVENTS_EXPIRED" });
 });

@@ -1,6 +1,7 @@
 import type { Message, Usage } from "../../src/chat/message.ts";
 import type { Principal, Session } from "../../src/chat/session.ts";
-import type { Turn, TurnEnd } from "../../src/chat/turn.ts";
+import type { NewTurn, RequestKey } from "../../src/chat/store.ts";
+import type { LayoutEntry, Turn, TurnEnd } from "../../src/chat/turn.ts";
 
 export const alice: Principal = "alice";
 export const bob: Principal = "bob";
@@ -50,6 +51,9 @@ export function sampleTurn(name: string, fields: Partial<Turn> = {}): Turn {
     sessionId,
     principal: alice,
     requestId: userMessage.requestId,
+    type: "message",
+    onDisconnect: undefined,
+    replaces: [],
     model: "eliza",
     systemInstruction: "",
     generation: {},
@@ -61,8 +65,49 @@ export function sampleTurn(name: string, fields: Partial<Turn> = {}): Turn {
   };
 }
 
-/** The end of the turn `name` of session s1. */
+/** A turn to create, behind those that wait; `rest` overrides. */
+export function newTurn(turn: Turn, rest: Partial<NewTurn> = {}): NewTurn {
+  return { turn, atHead: false, queuedTurnsMax: 100, ...rest };
+}
+
+export function keyOf(requestId: string, fingerprint = "payload"): RequestKey {
+  return { requestId, fingerprint };
+}
+
+/** The layout of a turn that wrote STATUS, RESPONSE_START, a chunk and its end, the last as `sequence`. */
+export function sampleLayout(name: string, sequence: number, text: string): LayoutEntry[] {
+  const messageId = `reply-${name}`;
+  const at = 2_990 + sequence;
+  const end: LayoutEntry = {
+    sequence,
+    at,
+    elapsedMs: 5,
+    type: "other",
+    body: {
+      type: "end",
+      finishReason: "stop",
+      model: "eliza",
+      messageId,
+      usage: noUsage,
+      totalChunks: 1,
+      messageCount: 2,
+      processingMs: 5,
+    },
+  };
+  const status = { type: "status", model: "eliza", contextMessages: 1 } as const;
+  const start = { type: "start", model: "eliza", messageId } as const;
+  return [
+    { sequence: sequence - 3, at: at - 5, elapsedMs: 0, type: "question", body: status },
+    { sequence: sequence - 2, at: at - 3, elapsedMs: 2, type: "other", body: start },
+    { sequence: sequence - 1, at: at - 2, elapsedMs: 2.5, type: "chunk", length: text.length },
+    end,
+  ];
+}
+
+/** The end of the turn `name` of session s1, whose events are the four up to `sequence`. */
 export function sampleEnd(name: string, fence: number, fields: Partial<TurnEnd> = {}): TurnEnd {
+  const sequence = fields.sequence ?? 4;
+  const text = `answer ${name}`;
   return {
     turnId: name,
     sessionId: "s1",
@@ -70,12 +115,13 @@ export function sampleEnd(name: string, fence: number, fields: Partial<TurnEnd> 
     model: "eliza",
     finishReason: "stop",
     usage: noUsage,
-    parts: [{ type: "text", text: `answer ${name}` }],
+    parts: [{ type: "text", text }],
     replyMessageId: `reply-${name}`,
     totalChunks: 1,
     processingMs: 5,
-    sequence: 3,
+    sequence,
     endedAt: 3_000,
+    layout: sampleLayout(name, sequence, text),
     ...fields,
   };
 }

@@ -36,6 +36,8 @@ function createHeldStorage() {
     remove: async (redundant) => {
       removed.push(redundant);
     },
+    archived: async () => [],
+    note: async () => {},
     drop: async () => {},
   };
   return {
@@ -191,12 +193,16 @@ test("ticks that could not be removed are removed the next time", async (t) => {
   const appended = log.append(updateOf("s1", "renamed"));
   held.settle();
   await appended;
+  const kept = await log.sessionEvents("s1", 0, 1);
   clock.advance(5_000);
   await assert.rejects(log.prune(), { reason: "STORAGE_UNAVAILABLE" });
+  assert.deepEqual(await log.sessionEvents("s1", 0, 1), kept);
   fails = false;
   await log.prune();
   const heads = [{ sessionId: "s1", lastSequence: 1, fence: 0 }];
-  assert.deepEqual(held.removed, [{ tickIds: [1], heads }]);
+  const { events } = updateOf("s1", "renamed");
+  const archived = [{ sessionId: "s1", sequence: 1, body: JSON.stringify(events[0]) }];
+  assert.deepEqual(held.removed, [{ archived, tickIds: [1], heads }]);
 });
 
 test("a turn that runs on does not hold on to what others wrote in its ticks", async (t) => {

@@ -39,6 +39,10 @@ export const operations = {
   limitPages(connection: Connection, { pagesMax }: { pagesMax: number }): void {
     connection.get(`PRAGMA max_page_count = ${pagesMax === 0 ? 4_294_967_294 : pagesMax}`);
   },
+  /** Refuses what writes, as a file that may not be written does. */
+  setReadOnly(connection: Connection, { isReadOnly }: { isReadOnly: boolean }): void {
+    connection.get(`PRAGMA query_only = ${isReadOnly ? "ON" : "OFF"}`);
+  },
   rowCounts: (connection: Connection): Record<string, number> | undefined =>
     connection.get(
       `SELECT (SELECT count(*) FROM event_ticks) AS ticks, (SELECT count(*) FROM event_heads) AS heads,
