@@ -3,8 +3,10 @@ import { cors as connectCors } from "@connectrpc/connect";
 import cors from "@fastify/cors";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { newId, systemClock } from "./chat/clock.ts";
-import { createEngine, type Engine, type EngineObserver } from "./chat/engine.ts";
+import { createEngine, type Engine } from "./chat/engine.ts";
+import type { EngineObserver } from "./chat/engine-context.ts";
 import { ChatError } from "./chat/errors.ts";
+import { limits } from "./chat/limits.ts";
 import type { ModelProvider } from "./chat/model.ts";
 import { createModelCatalog } from "./chat/model-catalog.ts";
 import { isLoopback } from "./config/loopback.ts";
@@ -86,6 +88,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     newId,
     timeouts: config,
     runningTurnsMax: config.runningTurnsMax,
+    queuedTurnsMax: config.queuedTurnsMax,
+    disconnectGraceMs: config.disconnectGraceMs,
+    watchersMax: limits.watchersMax,
     owner: `pid ${process.pid}`,
     observer: createObserver(fastify.log, metrics),
   });
@@ -96,12 +101,17 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   guardRequests(fastify, config);
   await allowOrigins(fastify, config.corsOrigins);
   answerUnknownPaths(fastify);
-  await mountPages(fastify, { metrics, checkReady: () => storage.store.check() });
+  const checkReady = async () => {
+    if (engine.isDraining()) throw new Error("the server is about to stop");
+    await storage.store.check();
+  };
+  await mountPages(fastify, { metrics, checkReady });
   const health = await mountServices(fastify, {
     engine,
     models,
     messageBytesMax: config.messageBytesMax,
     heartbeatMs: config.heartbeatMs,
+    trustStreamReset: config.trustStreamReset,
     now: systemClock.now,
     activeStreams: () => openCalls.count(chatRpcs),
     calls: metrics.calls,

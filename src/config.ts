@@ -42,6 +42,10 @@ export type Config = {
   readonly connectionsMax: number;
   readonly connectionStreamsMax: number;
   readonly runningTurnsMax: number;
+  readonly queuedTurnsMax: number;
+  readonly disconnectGraceMs: number;
+  /** Whether a native gRPC client's reset of a call cancels its turns. */
+  readonly trustStreamReset: boolean;
   readonly firstChunkTimeoutMs: number;
   readonly idleChunkTimeoutMs: number;
   readonly turnTimeoutMs: number;
@@ -204,6 +208,9 @@ function toConfig(values: Values, warnings: string[]): Config {
     connectionsMax: values.CONNECTIONS_MAX,
     connectionStreamsMax: values.CONNECTION_STREAMS_MAX,
     runningTurnsMax: values.RUNNING_TURNS_MAX,
+    queuedTurnsMax: values.QUEUED_TURNS_MAX,
+    disconnectGraceMs: values.DISCONNECT_GRACE_MS,
+    trustStreamReset: values.TRUST_STREAM_RESET,
     firstChunkTimeoutMs: values.FIRST_CHUNK_TIMEOUT_MS,
     idleChunkTimeoutMs: values.IDLE_CHUNK_TIMEOUT_MS,
     turnTimeoutMs: values.TURN_TIMEOUT_MS,

@@ -13,7 +13,6 @@ export const laterSettings: Readonly<Record<string, "refuse" | "warn">> = {
   TLS_CLIENT_CA_FILE: "refuse",
   REDIS_URL: "refuse",
   TRUSTED_PROXIES: "warn",
-  TRUST_STREAM_RESET: "warn",
   OPENAI_API_KEY: "warn",
   OPENAI_BASE_URL: "warn",
   OPENAI_MODELS: "warn",
@@ -26,8 +25,6 @@ export const laterSettings: Readonly<Record<string, "refuse" | "warn">> = {
   CONNECTION_AGE_MAX_MS: "warn",
   STREAMS_MAX: "warn",
   EVENT_LOOP_DELAY_SHED_MS: "warn",
-  QUEUED_TURNS_MAX: "warn",
-  DISCONNECT_GRACE_MS: "warn",
   SESSION_TTL_MS: "warn",
   OTEL_EXPORTER_OTLP_ENDPOINT: "warn",
 };

@@ -86,6 +86,13 @@ export const settings = {
     list(parse.origin),
     "Origins whose web pages may call, such as https://chat.example.org",
   ),
+  TRUST_STREAM_RESET: withDefault(
+    listening,
+    "1",
+    "",
+    parse.boolean,
+    "A gRPC client's reset of a call cancels its turns; 0 behind a proxy that resets by itself",
+  ),
   TLS_CERT_FILE: optional(
     listening,
     "path",
@@ -213,6 +220,20 @@ export const settings = {
     "n",
     wholeNumber(1, 1_000_000),
     "Turns running at once; a further one is refused and may be tried again",
+  ),
+  QUEUED_TURNS_MAX: withDefault(
+    bounds,
+    "8",
+    "n",
+    wholeNumber(0, 1_000),
+    "Turns that may wait in one session; a further one is refused and may be tried again",
+  ),
+  DISCONNECT_GRACE_MS: withDefault(
+    times,
+    "30000",
+    "ms",
+    milliseconds(0),
+    "How long a turn runs on that nobody reads, unless its request says otherwise",
   ),
   FIRST_CHUNK_TIMEOUT_MS: withDefault(
     times,

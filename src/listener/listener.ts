@@ -53,13 +53,14 @@ export interface Listener {
    */
   listen(at: { host: string; port: number }): Promise<{ urls: string[]; port: number }>;
   /**
-   * Stops accepting, ends idle connections, and tells the clients of the others to send no more requests on
-   * them: two-step GOAWAY on HTTP/2, `Connection: close` on HTTP/1.1. Open requests go on. Repeating it does
-   * nothing.
+   * Ends idle connections, and tells the clients of the others to send no more requests on them: two-step
+   * GOAWAY on HTTP/2, `Connection: close` on HTTP/1.1. Open requests go on. New connections are still served,
+   * each until it has nothing open, so that clients can resume and cancel (DESIGN section 2, rule 18).
+   * Repeating it is safe.
    */
   drain(): void;
   /**
-   * Drains, waits up to `graceMs` for the open requests, then ends what is left. Resolves when no socket and no
+   * Stops accepting, drains, waits up to `graceMs` for the open requests, then ends what is left. Resolves when no socket and no
    * timer remains, at the latest shortly after `graceMs`; never rejects. Called again with less grace, it ends
    * sooner.
    */
@@ -83,11 +84,11 @@ export function createListener(options: ListenerOptions): Listener {
   const sockets = createOpenSet<Socket>();
   let servers: Server[] = [];
   let serversClosed: Promise<unknown> = Promise.resolve();
-  let draining: Promise<unknown> | undefined;
+  let closing = false;
   let refusedTotal = 0;
 
   const onDecided = (socket: Socket, version: "http1" | "http2"): void => {
-    if (draining !== undefined || socket.destroyed) socket.destroy();
+    if (closing || socket.destroyed) socket.destroy();
     else (version === "http2" ? http2 : http1).accept(socket);
   };
   const gate =
@@ -111,12 +112,7 @@ export function createListener(options: ListenerOptions): Listener {
     gate(socket);
   };
 
-  const drain = (): Promise<unknown> => {
-    if (draining !== undefined) return draining;
-    serversClosed = Promise.all(servers.map(closeServer));
-    draining = Promise.all([http1.drain(), http2.drain()]);
-    return draining;
-  };
+  const drain = (): Promise<unknown> => Promise.all([http1.drain(), http2.drain()]);
 
   const destroyAll = async (): Promise<void> => {
     http1.destroy();
@@ -150,6 +146,8 @@ export function createListener(options: ListenerOptions): Listener {
     async close({ graceMs }) {
       const end = performance.now() + graceMs;
       const left = (): number => Math.max(0, end - performance.now());
+      if (!closing) serversClosed = Promise.all(servers.map(closeServer));
+      closing = true;
       void drain();
       await Promise.all([http1.emptyWithin(left()), http2.emptyWithin(left())]);
       await sockets.emptyWithin(Math.min(left(), timeouts.lingerTimeoutMs));

@@ -7,7 +7,7 @@ import { addChunk } from "../chat/reply.ts";
 import type { ChatRequest, ChatService, SendMessageResponseSchema } from "../gen/chat/chat_pb.ts";
 import { framework, version } from "../version.ts";
 import { principalOf } from "./caller.ts";
-import { type ChatStreamOptions, chat, startTurn, streamChat } from "./chat-stream.ts";
+import { type ChatStreamOptions, chat, readTurn, startTurn, streamChat } from "./chat-stream.ts";
 import {
   fromGeneration,
   toFinishReason,
@@ -18,7 +18,17 @@ import {
   toUsage,
   turnFailure,
 } from "./convert.ts";
-import { validateCreateSession, validateId, validateOptionalId, validatePage } from "./validate.ts";
+import { toSessionUpdate } from "./session-update.ts";
+import {
+  validateCancelTurn,
+  validateCreateSession,
+  validateForkSession,
+  validateId,
+  validatePage,
+  validateQuery,
+  validateUpdateSession,
+} from "./validate.ts";
+import { watch } from "./watch.ts";
 
 export type ChatServiceOptions = ChatStreamOptions & {
   models: ModelCatalog;
@@ -40,6 +50,7 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
         systemInstruction: request.systemInstruction,
         generation: fromGeneration(request.generation),
         metadata: request.metadata,
+        requestId: request.requestId,
       });
       const { sessionId, model } = session;
       return { sessionId, model, success: true, message: `session created with ${model}` };
@@ -48,15 +59,12 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
     async getSessionInfo(request, context) {
       validateId("session_id", request.sessionId);
       const session = await engine.getSession(principalOf(context), request.sessionId);
-      const lastSequence = await engine.lastSequence(request.sessionId);
-      return toSessionInfo({ ...session, lastSequence }, now());
+      return toSessionInfo(session, now());
     },
 
     async listSessions(request, context) {
-      const page = validatePage(request);
-      if (request.query !== "") {
-        throw notImplemented("query");
-      }
+      validateQuery(request.query);
+      const page = { ...validatePage(request), query: request.query.trim() };
       const principal = principalOf(context);
       const { items, nextPageToken } = await engine.listSessions(principal, page);
       return {
@@ -74,20 +82,14 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
 
     async listMessages(request, context) {
       validateId("session_id", request.sessionId);
-      const page = { ...validatePage(request), newestFirst: request.newestFirst };
-      const principal = principalOf(context);
-      // Before the messages: what happens meanwhile is then seen twice by no one and missed by no one.
-      const lastSequence = await engine.lastSequence(request.sessionId);
-      const { items, nextPageToken } = await engine.listMessages(
-        principal,
-        request.sessionId,
-        page,
-      );
+      const { newestFirst, includeReplaced, sessionId } = request;
+      const page = { ...validatePage(request), newestFirst, includeReplaced };
+      const list = await engine.listMessages(principalOf(context), sessionId, page);
       return {
-        messages: items.map(toMessage),
-        nextPageToken,
-        lastSequence: BigInt(lastSequence),
-        epoch: 1,
+        messages: list.items.map(toMessage),
+        nextPageToken: list.nextPageToken,
+        lastSequence: BigInt(list.lastSequence),
+        epoch: list.epoch,
       };
     },
 
@@ -96,14 +98,25 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
     sendMessage: (request, context) => sendMessage(options, request, context),
 
     async cancelTurn(request, context) {
-      validateId("session_id", request.sessionId);
-      validateOptionalId("turn_id", request.turnId);
-      if (request.requestId !== "") {
-        throw notImplemented("request_id");
-      }
-      const principal = principalOf(context);
-      return engine.cancelTurn(principal, request.sessionId, request.turnId);
+      validateCancelTurn(request);
+      return engine.cancelTurn(principalOf(context), request);
     },
+
+    async updateSession(request, context) {
+      validateUpdateSession(request);
+      const changes = toSessionUpdate(request);
+      const { sessionId, etag } = request;
+      const session = await engine.updateSession(principalOf(context), sessionId, changes, etag);
+      return { session: toSessionInfo(session, now()) };
+    },
+
+    async forkSession(request, context) {
+      validateForkSession(request);
+      const session = await engine.forkSession(principalOf(context), request);
+      return { sessionId: session.sessionId, session: toSessionInfo(session, now()) };
+    },
+
+    watchSession: (request, context) => watch(options, request, context),
 
     async getServerStats(_request, context) {
       const stats = engine.stats();
@@ -159,9 +172,6 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
       };
     },
 
-    updateSession: () => Promise.reject(notImplemented("UpdateSession")),
-    forkSession: () => Promise.reject(notImplemented("ForkSession")),
-    watchSession: () => failingStream(notImplemented("WatchSession")),
     getAttachment: () => failingStream(notImplemented("GetAttachment")),
   };
 }
@@ -177,13 +187,14 @@ async function sendMessage(
   request: ChatRequest,
   context: HandlerContext,
 ): Promise<MessageInitShape<typeof SendMessageResponseSchema>> {
-  const { sessionId, turnId, events } = await startTurn(options, request, context);
+  const turn = await startTurn(options, { ...request, afterSequence: 0n }, context);
+  const { sessionId, turnId } = turn;
   context.responseHeader.set("chat-session-id", sessionId);
   const parts: Part[] = [];
-  for await (const event of events()) {
+  for await (const event of readTurn(options, turn, context)) {
     if (event.type === "chunk") addChunk(parts, event);
     if (event.type !== "end") continue;
-    const failure = turnFailure(event);
+    const failure = turnFailure(turnId, event);
     if (failure) throw failure;
     return {
       sessionId,

@@ -1,17 +1,21 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Engine, StartedTurn } from "../chat/engine.ts";
 import { ChatError, invalidArgument } from "../chat/errors.ts";
+import { createMerge, type Merge } from "../chat/merge.ts";
+import type { SessionReader } from "../chat/session-reader.ts";
+import { whenAborted } from "../chat/when-aborted.ts";
 import { type ChatRequest, ChatRequest_Type, ChatResponse_Type } from "../gen/chat/chat_pb.ts";
+import { callOf } from "./call.ts";
 import { principalOf } from "./caller.ts";
-import { createChatTotals } from "./chat-totals.ts";
+import { type ChatTotals, createChatTotals } from "./chat-totals.ts";
 import {
   type ChatResponseInit,
   toChatResponse,
   toErrorEvent,
+  toLiveUpdate,
   toTimestamp,
   turnFailure,
 } from "./convert.ts";
-import { createMerge } from "./merge.ts";
 import { toTurnRequest } from "./turn-request.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { validateChatRequest } from "./validate.ts";
@@ -21,6 +25,8 @@ export type ChatStreamOptions = {
   engine: Engine;
   messageBytesMax: number;
   heartbeatMs: number;
+  /** Whether a native gRPC client's reset cancels its turns (TRUST_STREAM_RESET). */
+  trustStreamReset: boolean;
   now: () => number;
   /** Aborts once the server has ended every turn and takes no more requests; its reason ends the streams. */
   stopping: AbortSignal;
@@ -37,17 +43,32 @@ export async function* chat(
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {
   const totals = createChatTotals(context.responseTrailer);
-  const merge = createResponseMerge(options, context.signal);
-  const follow = (turn: StartedTurn) => merge.add(turnResponses(options, turn, totals));
+  const merge = mergeResponses(options, context.signal);
+  const readers = new Map<string, SessionReader>();
+  let model = "";
+  const follow = (turn: StartedTurn) => {
+    ({ model } = turn);
+    const known = readers.get(turn.sessionId);
+    const reader = known ?? readerOf(options, turn.sessionId, context);
+    options.engine.follow(reader, turn);
+    if (known) return;
+    readers.set(turn.sessionId, reader);
+    merge.add(turnResponses(options, turn, reader, totals));
+  };
+  const onHalfClose = () => {
+    for (const reader of readers.values()) reader.finish();
+  };
   let stopped = false;
   const untilStopping = untilSignal(requests, options.stopping, () => {
     stopped = true;
   });
-  merge.add(answerRequests(options, untilStopping, context, follow));
+  merge.add(answerRequests(options, untilStopping, context, merge, follow, onHalfClose));
+  merge.addBackground(drainNotices(options, () => [...readers.keys()], context.signal));
 
   let first = true;
   for await (const response of merge) {
-    if (first) setStreamHeaders(context, options, response);
+    const { sessionId = "" } = response;
+    if (first) setStreamHeaders(context, options, { sessionId, model: response.model || model });
     first = false;
     yield response;
   }
@@ -61,23 +82,44 @@ export async function* streamChat(
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {
   const turn = await startTurn(options, request, context);
-  setStreamHeaders(context, options, { sessionId: turn.sessionId, model: turn.model });
+  setStreamHeaders(context, options, turn);
   const totals = createChatTotals(context.responseTrailer);
-  const merge = createResponseMerge(options, context.signal);
-  merge.add(turnResponses(options, turn, totals, { failWithTurn: true }));
+  const reader = readTurn(options, turn, context);
+  const merge = mergeResponses(options, context.signal);
+  merge.add(turnResponses(options, turn, reader, totals));
+  merge.addBackground(drainNotices(options, () => [turn.sessionId], context.signal));
   yield* merge;
+  const failure = totals.failure() ?? turnFailure(turn.turnId, turn.toldEnd);
+  if (failure) throw failure;
+}
+
+/** A reader of one turn, and of what else happens in its session until then. */
+export function readTurn(
+  options: ChatStreamOptions,
+  turn: StartedTurn,
+  context: HandlerContext,
+): SessionReader {
+  const reader = readerOf(options, turn.sessionId, context);
+  options.engine.follow(reader, turn);
+  reader.finish();
+  return reader;
+}
+
+function readerOf(
+  { engine }: ChatStreamOptions,
+  sessionId: string,
+  context: HandlerContext,
+): SessionReader {
+  return engine.readSession(principalOf(context), sessionId, context.signal);
 }
 
 /** Responses of several sources; silence is filled with unrecorded HEARTBEATs (DESIGN section 2, rule 13). */
-function createResponseMerge(options: ChatStreamOptions, signal: AbortSignal) {
-  return createMerge<ChatResponseInit>({
-    signal,
-    silenceMs: options.heartbeatMs,
-    onSilence: () => ({
-      type: ChatResponse_Type.HEARTBEAT,
-      timestamp: toTimestamp(options.now()),
-    }),
-  });
+export function mergeResponses(
+  { heartbeatMs, now }: ChatStreamOptions,
+  signal: AbortSignal,
+): Merge<ChatResponseInit> {
+  const heartbeat = () => ({ type: ChatResponse_Type.HEARTBEAT, timestamp: toTimestamp(now()) });
+  return createMerge<ChatResponseInit>({ signal, silence: { ms: heartbeatMs, value: heartbeat } });
 }
 
 /** Validates and starts a turn for a call; refusals count as failed requests. */
@@ -87,11 +129,12 @@ export async function startTurn(
   context: HandlerContext,
   { opensSession = true } = {},
 ): Promise<StartedTurn> {
-  const { engine, messageBytesMax } = options;
+  const { engine, messageBytesMax, trustStreamReset } = options;
   try {
     if (!opensSession) requireSessionId(request.sessionId);
     validateChatRequest(request, messageBytesMax);
-    return await engine.startTurn(principalOf(context), toTurnRequest(request), context.signal);
+    const call = callOf(context, trustStreamReset);
+    return await engine.startTurn(principalOf(context), toTurnRequest(request), call);
   } catch (error) {
     engine.countRefused();
     throw error;
@@ -117,21 +160,30 @@ async function* answerRequests(
   options: ChatStreamOptions,
   requests: AsyncIterable<ChatRequest>,
   context: HandlerContext,
+  merge: Merge<ChatResponseInit>,
   follow: (turn: StartedTurn) => void,
+  onHalfClose: () => void,
 ): AsyncIterable<ChatResponseInit> {
   let usedLast = "";
-  for await (const request of requests) {
-    const sessionId = request.sessionId || usedLast;
+  for await (const sent of requests) {
+    const sessionId = sent.sessionId || usedLast;
+    const request = { ...sent, sessionId };
     try {
-      const answer = await answerRequest(options, { ...request, sessionId }, context, follow);
-      usedLast = sessionId;
-      if (answer) yield answer;
+      if (request.type === ChatRequest_Type.CANCEL) {
+        // Beside the others: its answer waits for the turn's end, and a PING's must not.
+        merge.add(cancelTurn(options, request, context));
+      } else {
+        const answer = await answerRequest(options, request, context, follow);
+        if (request.type !== ChatRequest_Type.PING) usedLast = sessionId;
+        if (answer) yield answer;
+      }
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       const { requestId } = request;
       yield toErrorEvent(error, { sessionId, requestId, now: options.now() });
     }
   }
+  onHalfClose();
 }
 
 async function answerRequest(
@@ -142,32 +194,48 @@ async function answerRequest(
 ): Promise<ChatResponseInit | undefined> {
   const { engine, now } = options;
   const principal = principalOf(context);
-  const { sessionId } = request;
+  const { sessionId, requestId } = request;
   switch (request.type) {
-    case ChatRequest_Type.PING:
+    case ChatRequest_Type.PING: {
       validateChatRequest(request, options.messageBytesMax);
-      return {
-        type: ChatResponse_Type.PONG,
-        sessionId,
-        requestId: request.requestId,
-        timestamp: toTimestamp(now()),
-      };
+      const timestamp = toTimestamp(now());
+      return { type: ChatResponse_Type.PONG, sessionId, requestId, timestamp };
+    }
     case ChatRequest_Type.TYPING_START:
-    case ChatRequest_Type.TYPING_STOP:
+    case ChatRequest_Type.TYPING_STOP: {
       validateChatRequest(request, options.messageBytesMax);
-      await engine.getSession(principal, requireSessionId(sessionId));
+      const isTyping = request.type === ChatRequest_Type.TYPING_START;
+      await engine.tellTyping(principal, requireSessionId(sessionId), isTyping);
       return undefined;
-    case ChatRequest_Type.CANCEL:
-      validateChatRequest(request, options.messageBytesMax);
-      await engine.cancelTurn(principal, requireSessionId(sessionId), request.turnId);
-      return undefined;
+    }
     default:
       follow(await startTurn(options, request, context, { opensSession: false }));
       return undefined;
   }
 }
 
-/** On a Chat stream only SendMessage's and StreamChat's rule to open a session does not hold (DESIGN section 1). */
+/** Cancels the turn that is named, or whichever runs; only a refusal is answered, the rest is the turn's end. */
+async function* cancelTurn(
+  options: ChatStreamOptions,
+  request: ChatRequest,
+  context: HandlerContext,
+): AsyncIterable<ChatResponseInit> {
+  const { sessionId, turnId, requestId } = request;
+  try {
+    validateChatRequest(request, options.messageBytesMax);
+    const principal = principalOf(context);
+    const asked = { sessionId: requireSessionId(sessionId), turnId, requestId };
+    const named = await options.engine.cancelTurn(principal, asked);
+    // A request_id that is no turn's is the client's own name for this message.
+    const isOwn = named.turnId === "" && requestId !== "";
+    if (isOwn) await options.engine.cancelTurn(principal, { ...asked, requestId: "" });
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    yield toErrorEvent(error, { sessionId, requestId, now: options.now() });
+  }
+}
+
+/** On a Chat stream a message without a session opens none (DESIGN section 1). */
 function requireSessionId(sessionId: string): string {
   if (sessionId !== "") return sessionId;
   const field = "session_id";
@@ -175,23 +243,21 @@ function requireSessionId(sessionId: string): string {
   throw invalidArgument([{ field, description }], "SESSION_REQUIRED");
 }
 
-/** A turn's events; when its log fails, an unrecorded ERROR and then that error. */
+/**
+ * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error.
+ */
 async function* turnResponses(
   options: ChatStreamOptions,
-  turn: StartedTurn,
-  totals: { add(event: Parameters<typeof toChatResponse>[1]): void },
-  { failWithTurn = false } = {},
+  { sessionId, turnId, epoch }: StartedTurn,
+  reader: SessionReader,
+  totals: ChatTotals,
 ): AsyncIterable<ChatResponseInit> {
-  const { sessionId, turnId } = turn;
   try {
-    for await (const event of turn.events()) {
+    for await (const event of reader) {
       totals.add(event);
-      yield toChatResponse(sessionId, event);
-      const failure = failWithTurn && event.type === "end" ? turnFailure(event) : undefined;
-      if (failure) throw new TurnFailed(failure);
+      yield toChatResponse(sessionId, epoch, event);
     }
   } catch (error) {
-    if (error instanceof TurnFailed) throw error.failure;
     if (error instanceof ChatError) {
       yield toErrorEvent(error, { sessionId, turnId, now: options.now() });
     }
@@ -199,17 +265,23 @@ async function* turnResponses(
   }
 }
 
-/** Marks the failure that is already told by the turn's recorded end. */
-class TurnFailed extends Error {
-  readonly failure: ChatError;
-  constructor(failure: ChatError) {
-    super(failure.message);
-    this.failure = failure;
+/** Says that the server drains, as soon as it does, for each session that the stream reads. */
+async function* drainNotices(
+  { engine, now }: ChatStreamOptions,
+  sessionIds: () => string[],
+  signal: AbortSignal,
+): AsyncIterable<ChatResponseInit> {
+  if (!(await whenAborted(engine.drainBegan, signal))) return;
+  const read = sessionIds();
+  for (const sessionId of read.length > 0 ? read : [""]) {
+    const last_sequence = sessionId === "" ? 0 : await engine.lastSequence(sessionId);
+    const update = { type: "live_update", updateType: "draining" } as const;
+    yield toLiveUpdate({ ...update, sessionId, data: { last_sequence } }, now());
   }
 }
 
 /** Headers leave with the stream's first response (DESIGN section 1). */
-function setStreamHeaders(
+export function setStreamHeaders(
   context: HandlerContext,
   options: ChatStreamOptions,
   first: Pick<ChatResponseInit, "sessionId" | "model">,

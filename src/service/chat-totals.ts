@@ -1,10 +1,13 @@
+import type { ChatError } from "../chat/errors.ts";
 import type { Event } from "../chat/event.ts";
-import { finishReasonName } from "./convert.ts";
+import { finishReasonName, turnFailure } from "./convert.ts";
 
 /** Sums over the turns of one call, for its trailers (DESIGN section 1). */
 export interface ChatTotals {
   /** Takes what the call delivers; only ends count. */
   add(event: Event): void;
+  /** How the turn that ended last has failed, if it has. */
+  failure(): ChatError | undefined;
 }
 
 /** Keeps the trailers up to date, so that they are right however the call ends. */
@@ -14,6 +17,7 @@ export function createChatTotals(trailer: Headers): ChatTotals {
   let processingMs = 0;
   let inputTokens = 0;
   let outputTokens = 0;
+  let failure: ChatError | undefined;
   const write = () => {
     trailer.set("chat-turns", String(turns));
     trailer.set("chat-total-chunks", String(chunks));
@@ -32,6 +36,8 @@ export function createChatTotals(trailer: Headers): ChatTotals {
       outputTokens += event.usage.outputTokens;
       trailer.set("chat-finish-reason", finishReasonName(event.finishReason));
       write();
+      failure = turnFailure(event.turnId, event);
     },
+    failure: () => failure,
   };
 }

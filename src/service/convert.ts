@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ChatError } from "../chat/errors.ts";
-import type { Event } from "../chat/event.ts";
+import type { Event, LiveUpdate } from "../chat/event.ts";
 import {
   type FinishReason as DomainFinishReason,
   type Message,
@@ -10,7 +10,7 @@ import {
   type Usage,
 } from "../chat/message.ts";
 import type { GenerationConfig, SessionDetails } from "../chat/session.ts";
-import { isComplete } from "../chat/turn.ts";
+import { isComplete, type TurnError } from "../chat/turn.ts";
 import type { GenerationConfig as WireGenerationConfig } from "../gen/chat/chat_pb.ts";
 import {
   ChatResponse_Type,
@@ -91,6 +91,7 @@ export function toMessage(message: Message): MessageInitShape<typeof MessageSche
     createdAt: toTimestamp(message.createdAt),
     sequence: BigInt(message.sequence),
     requestId: message.requestId,
+    replacedByTurnId: message.replacedByTurnId ?? "",
     errorReason: message.errorReason ?? "",
     errorMessage: message.errorMessage ?? "",
   };
@@ -167,14 +168,14 @@ export function toSessionSummary(
 }
 
 /** A recorded event as readers see it. */
-export function toChatResponse(sessionId: string, event: Event): ChatResponseInit {
+export function toChatResponse(sessionId: string, epoch: number, event: Event): ChatResponseInit {
   const common = {
     sessionId,
     sequence: BigInt(event.sequence),
     turnId: event.turnId,
     timestamp: toTimestamp(event.at),
     elapsedMs: event.elapsedMs,
-    epoch: firstEpoch,
+    epoch,
   };
   switch (event.type) {
     case "status":
@@ -209,12 +210,21 @@ export function toChatResponse(sessionId: string, event: Event): ChatResponseIni
         type: ChatResponse_Type.SESSION_UPDATE,
         updateType: event.updateType,
         updateData: JSON.stringify(event.data),
+        ...userMessage(event.userMessage),
       };
   }
 }
 
-/** Epochs rise only when a log is found behind what is known, which nothing in this release can cause. */
-const firstEpoch = 1;
+/** An update that is not recorded. */
+export function toLiveUpdate(update: LiveUpdate, now: number): ChatResponseInit {
+  return {
+    type: ChatResponse_Type.SESSION_UPDATE,
+    sessionId: update.sessionId,
+    updateType: update.updateType,
+    updateData: JSON.stringify(update.data),
+    timestamp: toTimestamp(now),
+  };
+}
 
 function userMessage(
   message: Message | undefined,
@@ -264,12 +274,15 @@ export function toErrorEvent(
 }
 
 /** The status with which StreamChat and SendMessage end after a turn that failed. */
-export function turnFailure(event: Extract<Event, { type: "end" }>): ChatError | undefined {
-  if (!event.error) return undefined;
-  const { kind, reason, message, retryable, retryAfterMs } = event.error;
+export function turnFailure(
+  turnId: string,
+  end: { error?: TurnError; finishReason: DomainFinishReason } | undefined,
+): ChatError | undefined {
+  if (!end?.error) return undefined;
+  const { kind, reason, message, retryable, retryAfterMs } = end.error;
   return new ChatError(kind, reason, message, {
     retryable,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    metadata: { turn_id: event.turnId, finish_reason: finishReasonName(event.finishReason) },
+    metadata: { turn_id: turnId, finish_reason: finishReasonName(end.finishReason) },
   });
 }

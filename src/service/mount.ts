@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import {
   Code,
   ConnectError,
@@ -14,6 +15,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type CallStream, callStreamKey } from "./call.ts";
 import { requestIdKey } from "./caller.ts";
 import { clampTimeout } from "./deadline.ts";
 import { needsHttp2, sendProtocolError, wrongContentType } from "./protocol-errors.ts";
@@ -57,11 +59,13 @@ export async function mountRpcs(
 async function answer(handler: UniversalHandler, request: FastifyRequest, reply: FastifyReply) {
   clampTimeout(request.raw.headers);
   const values = createContextValues().set(requestIdKey, request.id);
+  const stream = streamOf(request);
+  if (stream) values.set(callStreamKey, stream);
   const call = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, values);
   const response = await handler({ ...call, body: readBody(request.raw, reply.raw) });
   if (response.status === 405 || response.status === 415) {
     const { "content-type": contentType = "" } = request.headers;
-    const error = wrongContentType(urlOf(request), contentType);
+    const error = wrongContentType(urlOf(request), contentType, handler.method);
     return sendProtocolError(request.headers, reply, error, response.status);
   }
   if (response.status === 505) {
@@ -77,6 +81,13 @@ async function answer(handler: UniversalHandler, request: FastifyRequest, reply:
     request.log[level]({ err: error, rpc: handler.requestPath }, "the response was cut off");
   });
   return reply;
+}
+
+function streamOf({ raw }: FastifyRequest): CallStream | undefined {
+  if (!("stream" in raw)) return undefined;
+  // A destroyed stream no longer knows its session.
+  const stream = raw.stream as ServerHttp2Stream;
+  return { stream, session: stream.session };
 }
 
 /** Hooks have set headers on the reply (CORS); the handlers write to the raw response. */

@@ -23,14 +23,26 @@ export async function mountPages(fastify: FastifyInstance, options: PagesOptions
       await checkReady();
       return await reply.type("text/plain").send("ready\n");
     } catch (error) {
-      const why = error instanceof Error ? error.message : "not ready";
-      return reply.code(503).type("text/plain").send(`${why}\n`);
+      return reply
+        .code(503)
+        .type("text/plain")
+        .send(`${whyOf(error)}\n`);
     }
   });
 
   fastify.get("/metrics", async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.render()),
   );
+}
+
+/** What is wrong, in a line, with what the operating system or the database says of it. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return "not ready";
+  // An error that came from the database's thread has its cause as a text.
+  const { message, cause } = error;
+  const told = cause instanceof Error ? cause.message : cause;
+  const [line] = typeof told === "string" ? told.split("\n") : [];
+  return line ? `${message} (${line})` : message;
 }
 
 function index(host: string): string {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import * as connect from "@connectrpc/connect/protocol-connect";
@@ -56,10 +57,17 @@ function sendTrailers(reply: FastifyReply, contentType: string, error: ConnectEr
 }
 
 /** What a caller is told whose content type or HTTP method no protocol has at this path. */
-export function wrongContentType(url: string, contentType: string): ConnectError {
+export function wrongContentType(
+  url: string,
+  contentType: string,
+  { methodKind }: DescMethod,
+): ConnectError {
   const sent = contentType === "" ? "no content type" : `content-type ${contentType}`;
-  const command = `curl -H 'content-type: application/json' -d '{}' '${url}'`;
-  const message = `${sent} is none that this RPC speaks; with curl it is: ${command}`;
+  const command =
+    methodKind === "unary"
+      ? `curl -H 'content-type: application/json' -d '{}' '${url}'`
+      : `buf curl --http2-prior-knowledge -d '{}' '${url}' (curl cannot read a stream of messages; SendMessage gives it the whole reply)`;
+  const message = `${sent} is none that this RPC speaks; it is: ${command}`;
   return new ConnectError(message, Code.Unknown);
 }
 

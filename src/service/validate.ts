@@ -1,11 +1,15 @@
 import { type FieldViolation, invalidArgument } from "../chat/errors.ts";
 import { limits } from "../chat/limits.ts";
 import type {
+  CancelTurnRequest,
   ChatRequest,
   CreateSessionRequest,
+  ForkSessionRequest,
   GenerationConfig,
   ListMessagesRequest,
   ListSessionsRequest,
+  UpdateSessionRequest,
+  WatchSessionRequest,
 } from "../gen/chat/chat_pb.ts";
 
 /**
@@ -49,14 +53,13 @@ export function validateMessageText(request: ChatRequest): void {
 
 export function validateId(field: string, id: string): void {
   const check = createCheck();
-  if (id === "") check.add(field, "must not be empty");
-  check.bytes(field, id, limits.idBytesMax);
+  checkId(check, field, id);
   check.done();
 }
 
-export function validateOptionalId(field: string, id: string): void {
+export function validateQuery(query: string): void {
   const check = createCheck();
-  check.bytes(field, id, limits.idBytesMax);
+  check.bytes("query", query, limits.queryBytesMax);
   check.done();
 }
 
@@ -68,6 +71,67 @@ export function validatePage(request: ListSessionsRequest | ListMessagesRequest)
   check.done();
   const pageSize = Math.min(request.pageSize || limits.pageSizeDefault, limits.pageSizeMax);
   return { pageSize, pageToken: request.pageToken };
+}
+
+export function validateUpdateSession(request: UpdateSessionRequest): void {
+  const check = createCheck();
+  checkId(check, "session_id", request.sessionId);
+  check.bytes("model_id", request.modelId, limits.modelIdBytesMax);
+  check.characters("title", request.title, limits.titleCharactersMax);
+  check.bytes("system_instruction", request.systemInstruction, limits.systemInstructionBytesMax);
+  check.bytes("etag", request.etag, limits.etagBytesMax);
+  check.count("update_mask", request.updateMask.length, updatableFields.length);
+  for (const [index, field] of request.updateMask.entries()) {
+    const known = updatableFields.some((name) => name === field);
+    if (!known) check.add(`update_mask[${index}]`, `must be one of ${updatableFields.join(", ")}`);
+  }
+  checkGeneration(check, request.generation);
+  checkMetadata(check, request.metadata);
+  check.done();
+}
+
+/** What UpdateSession's mask may name. */
+export const updatableFields = [
+  "title",
+  "system_instruction",
+  "generation",
+  "metadata",
+  "model_id",
+] as const;
+
+export function validateForkSession(request: ForkSessionRequest): void {
+  const check = createCheck();
+  checkId(check, "session_id", request.sessionId);
+  check.bytes("up_to_message_id", request.upToMessageId, limits.idBytesMax);
+  check.characters("title", request.title, limits.titleCharactersMax);
+  check.bytes("request_id", request.requestId, limits.idBytesMax);
+  check.done();
+}
+
+export function validateWatch(request: WatchSessionRequest): void {
+  const check = createCheck();
+  if (request.sessionId === "" && !request.sessionList) {
+    check.add("session_id", "must not be empty, unless session_list is set");
+  }
+  check.bytes("session_id", request.sessionId, limits.idBytesMax);
+  check.done();
+}
+
+export function validateCancelTurn(request: CancelTurnRequest): void {
+  const check = createCheck();
+  check.bytes("session_id", request.sessionId, limits.idBytesMax);
+  if (request.sessionId === "" && request.requestId === "") {
+    check.add("session_id", "must not be empty, unless request_id names the turn");
+  }
+  check.bytes("turn_id", request.turnId, limits.idBytesMax);
+  check.bytes("request_id", request.requestId, limits.idBytesMax);
+  check.done();
+}
+
+/** A sequence as a number; more than 2^53 is no sequence of ours. */
+export function toSafeNumber(field: string, value: bigint): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw invalidArgument([{ field, description: "is past every sequence" }]);
 }
 
 type Check = ReturnType<typeof createCheck>;
@@ -100,6 +164,11 @@ function createCheck() {
       if (violations.length > 0) throw invalidArgument(violations);
     },
   };
+}
+
+function checkId(check: Check, field: string, id: string): void {
+  if (id === "") check.add(field, "must not be empty");
+  check.bytes(field, id, limits.idBytesMax);
 }
 
 function checkGeneration(check: Check, generation: GenerationConfig | undefined): void {

@@ -21,7 +21,7 @@ export function createCallMeasure(observer: CallObserver): Interceptor {
     observer.started(rpc, protocol);
     // The signal aborts on completion too; a call that has not ended by then was left by its client.
     const { signal } = request;
-    signal.addEventListener("abort", () => end(codeName(signal.reason)), { once: true });
+    signal.addEventListener("abort", () => end(departureName(signal.reason)), { once: true });
     try {
       const response = await next(request);
       if (response.stream) return measureStream(response, end);
@@ -45,6 +45,12 @@ function measureStream(response: StreamResponse, end: (code: string) => void): S
     }
   }
   return { ...response, message: measured() } as StreamResponse;
+}
+
+/** A client that left, or a connection that vanished, which HTTP/2 calls INTERNAL. */
+function departureName(reason: unknown): string {
+  const name = codeName(reason);
+  return name === "internal" || name === "unknown" ? "canceled" : name;
 }
 
 function codeName(error: unknown): string {

@@ -13,7 +13,9 @@ export function createErrorTranslator(report: (error: UnexpectedError) => void):
   return (next) => async (request) => {
     const translate = (thrown: unknown): ConnectError => {
       const { error, unexpected } = toCallError(thrown);
-      if (unexpected) {
+      // A connection that vanishes ends its calls with an INTERNAL of HTTP/2's own.
+      const isDeparture = request.signal.aborted && thrown === request.signal.reason;
+      if (unexpected && !isDeparture) {
         const rpc = `${request.service.typeName}/${request.method.name}`;
         report({ rpc, requestId: request.contextValues.get(requestIdKey), error: thrown });
       }

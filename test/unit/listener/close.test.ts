@@ -163,15 +163,37 @@ test("drain closes an HTTP/1.1 connection after the response whose headers had s
   assert.match(await answer, /Connection: keep-alive\r\n[\s\S]*begun [\s\S]*ended/);
 });
 
-test("drain serves no connection that had not told its protocol yet", async (t) => {
+test("drain still serves new connections, and closes each after its request", async (t) => {
   const { listener, port } = await startListener(t);
+  const undecided = await connectTcp(t, port);
+  const answer = readAll(undecided);
+  undecided.write("G");
+  await until(() => listener.connections().undecided === 1);
+  listener.drain();
+  undecided.write("ET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  assert.match(await answer, /^HTTP\/1\.1 200 [\s\S]*Connection: close/);
+
+  const client = connectHttp2(t, `http://127.0.0.1:${port}`);
+  const { status } = await requestHttp2(client, "/");
+  assert.equal(status, 200);
+  await until(() => listener.connections().sockets === 0);
+});
+
+test("close serves no connection that had not told its protocol yet", async (t) => {
+  const { listener, port, held } = await startHolding(t, false);
+  const holding = await connectTcp(t, port);
+  const begun = readUntil(holding, "begun");
+  holding.write("GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await begun;
   const socket = await connectTcp(t, port);
   const answer = readAll(socket);
   socket.write("P");
   await until(() => listener.connections().undecided === 1);
-  listener.drain();
+  const closed = listener.close({ graceMs });
   socket.write("UT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   assert.equal(await answer, "");
+  held[0]?.end("ended");
+  await closed;
 });
 
 test("drain sends a GOAWAY that refuses nothing, then, after a PING, the last stream it served", async (t) => {

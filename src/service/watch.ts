@@ -1,0 +1,53 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { ChatError } from "../chat/errors.ts";
+import type { WatchRequest } from "../chat/watch-session.ts";
+import type { WatchSessionRequest } from "../gen/chat/chat_pb.ts";
+import { callOf } from "./call.ts";
+import { principalOf } from "./caller.ts";
+import { type ChatStreamOptions, mergeResponses, setStreamHeaders } from "./chat-stream.ts";
+import { type ChatResponseInit, toChatResponse, toErrorEvent, toLiveUpdate } from "./convert.ts";
+import { toSafeNumber, validateWatch } from "./validate.ts";
+
+/** Everything that happens in a session, or to the caller's sessions; silence is filled with HEARTBEATs. */
+export async function* watch(
+  options: ChatStreamOptions,
+  request: WatchSessionRequest,
+  context: HandlerContext,
+): AsyncIterable<ChatResponseInit> {
+  validateWatch(request);
+  const { sessionId, afterEpoch, untilIdle, sessionList } = request;
+  const afterSequence = toSafeNumber("after_sequence", request.afterSequence);
+  const asked = { sessionId, afterSequence, afterEpoch, untilIdle, sessionList };
+  setStreamHeaders(context, options, { sessionId });
+  const merge = mergeResponses(options, context.signal);
+  merge.add(watched(options, asked, context));
+  yield* merge;
+}
+
+async function* watched(
+  { engine, heartbeatMs, trustStreamReset, now }: ChatStreamOptions,
+  request: WatchRequest,
+  context: HandlerContext,
+): AsyncIterable<ChatResponseInit> {
+  const { sessionId } = request;
+  const call = callOf(context, trustStreamReset);
+  let epoch = 1;
+  try {
+    for await (const item of engine.watchSession(principalOf(context), request, call)) {
+      if (item.type !== "live_update") {
+        yield toChatResponse(sessionId, epoch, item);
+      } else if (item.updateType === "watching") {
+        epoch = Number(item.data.epoch ?? 1);
+        yield toLiveUpdate({ ...item, data: { ...item.data, heartbeat_ms: heartbeatMs } }, now());
+      } else {
+        yield toLiveUpdate(item, now());
+      }
+    }
+  } catch (error) {
+    // Readers are told of a failed append in the stream, too (DESIGN section 2, rule 2).
+    if (error instanceof ChatError && error.reason === "STORAGE_UNAVAILABLE") {
+      yield toErrorEvent(error, { sessionId, now: now() });
+    }
+    throw error;
+  }
+}
