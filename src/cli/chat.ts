@@ -63,7 +63,7 @@ async function chat(asked: string, options: ChatOptions): Promise<ExitCode> {
       reader.close();
     }
   } finally {
-    connection.close();
+    await connection.close();
   }
 }
 

@@ -13,7 +13,6 @@ const probeTimeoutMs = 1_000;
 const gatewayCodes: ReadonlySet<Code> = new Set([
   Code.Canceled,
   Code.Unavailable,
-  Code.ResourceExhausted,
   Code.PermissionDenied,
   Code.Unauthenticated,
 ]);
@@ -22,9 +21,9 @@ const gatewayCodes: ReadonlySet<Code> = new Set([
  * Asks the server how it is before anything else is sent. Throws CliError that says what is wrong: nothing
  * listens, something else does, TLS does not fit, or there is no answer in time.
  */
-export async function checkServer({ client, url }: Connection): Promise<HealthResponse> {
+export async function checkServer({ health, url }: Connection): Promise<HealthResponse> {
   try {
-    return await client.health({}, { timeoutMs: checkTimeoutMs });
+    return await health(checkTimeoutMs);
   } catch (error) {
     throw new CliError(await diagnose(ConnectError.from(error), url));
   }
@@ -40,8 +39,13 @@ async function diagnose(failure: ConnectError, url: string): Promise<string> {
     return `something listens on ${url}, but it did not answer within ${checkTimeoutMs / 1_000} s`;
   }
   const ours = failure.findDetails(ErrorInfoSchema).some(({ domain }) => domain === "chatwire");
-  if (ours || gatewayCodes.has(failure.code)) return explain(failure, url);
+  if (ours || isOfGateway(failure)) return explain(failure, url);
   return `something answers at ${url}, but it is not chatwire, or a proxy in between does not pass this protocol on (--protocol connect passes most)`;
+}
+
+function isOfGateway({ code, isWireError }: ConnectError): boolean {
+  // Without a sender it is our own bound: a web page's first bytes read as the length of a message.
+  return gatewayCodes.has(code) || (code === Code.ResourceExhausted && isWireError);
 }
 
 /** Whether a TLS handshake succeeds where plaintext was spoken; only asked when a call has failed. */

@@ -1,55 +1,42 @@
-import * as http from "node:http";
-import * as https from "node:https";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
-import { ChatService } from "../gen/chat/chat_pb.ts";
+import { createClient } from "@connectrpc/connect";
+import { type ChatClient, createChatClient } from "../client/client.ts";
+import { createNodeEndpoint } from "../client/node.ts";
+import type { RetryPolicy } from "../client/options.ts";
+import { ChatService, type HealthResponse } from "../gen/chat/chat_pb.ts";
 import { CliError, exitCode } from "./exit-code.ts";
 
 /** How the client talks: native gRPC over HTTP/2, or the two that also pass HTTP/1.1 proxies. */
 export const protocols = ["grpc", "grpc-web", "connect"] as const;
 export type Protocol = (typeof protocols)[number];
 
-/** The longest that a call with one answer may take. Turns stream, and have none. */
-export const callTimeoutMs = 10_000;
+/** How long a call with one answer is tried again: a person waits for it. A turn is tried for longer. */
+const unaryBudgetMs = 5_000;
 
 export type Connection = {
-  readonly client: Client<typeof ChatService>;
+  readonly client: ChatClient;
   readonly url: string;
-  /** Ends the connection at once, so that an idle one does not keep the process alive. */
-  close(): void;
+  /** Asks the server once how it is: what keeps it from answering is thrown and not waited out. */
+  health(timeoutMs: number): Promise<HealthResponse>;
+  /** Leaves every call, and ends the connection, so that an idle one does not keep the process alive. */
+  close(): Promise<void>;
 };
 
 /** Makes a client of the server at `url`; nothing is sent before the first call. */
-export function connect(url: string, protocol: Protocol): Connection {
-  const { transport, close } = protocol === "grpc" ? overHttp2(url) : overHttp1(url, protocol);
-  return { client: createClient(ChatService, transport), url, close };
-}
-
-function overHttp2(baseUrl: string): { transport: Transport; close: () => void } {
-  // A dead connection is noticed by its pings while a turn is silent.
-  const sessionManager = new Http2SessionManager(baseUrl, {
-    pingIntervalMs: 20_000,
-    pingTimeoutMs: 10_000,
-  });
-  const transport = createGrpcTransport({ baseUrl, sessionManager });
-  return { transport, close: () => sessionManager.abort() };
-}
-
-function overHttp1(
-  baseUrl: string,
-  protocol: Exclude<Protocol, "grpc">,
-): { transport: Transport; close: () => void } {
-  const { Agent } = baseUrl.startsWith("https:") ? https : http;
-  const agent = new Agent({ keepAlive: true });
-  const options = { baseUrl, httpVersion: "1.1", nodeOptions: { agent } } as const;
-  const transport =
-    protocol === "connect" ? createConnectTransport(options) : createGrpcWebTransport(options);
-  return { transport, close: () => agent.destroy() };
+export function connect(
+  url: string,
+  protocol: Protocol,
+  retry: Partial<RetryPolicy> = {},
+): Connection {
+  const httpVersion = protocol === "grpc" ? "2" : "1.1";
+  const endpoint = createNodeEndpoint({ baseUrl: url, protocol, httpVersion });
+  const client = createChatClient({ endpoints: [endpoint], retry: { unaryBudgetMs, ...retry } });
+  const once = createClient(ChatService, endpoint.transport);
+  return {
+    client,
+    url,
+    health: (timeoutMs) => once.health({}, { timeoutMs }),
+    close: client.close,
+  };
 }
 
 /** The server's URL as it is used in messages and calls, without a last slash. Throws CliError (usage). */

@@ -21,6 +21,8 @@ export interface Screen {
   line(text: string): Promise<void>;
   /** A remark on stderr, on a line of its own. */
   note(text: string): Promise<void>;
+  /** A remark while a reply is under way: like `note`, but what goes into a pipe stays byte for byte. */
+  aside(text: string): Promise<void>;
 }
 
 /** Shows a conversation on the two outputs of a process. NO_COLOR is honoured (no-color.org). */
@@ -43,10 +45,14 @@ export function createScreen(stdout: Output, stderr: Output): Screen {
     });
 
   async function endLine(): Promise<void> {
-    if (lineOpen) await write(stdout, "\n");
+    const wasOpen = lineOpen;
+    // Before the write: an aside may come while a slow reader keeps it waiting.
     lineOpen = false;
     thinking = false;
+    if (wasOpen) await write(stdout, "\n");
   }
+
+  const remark = (text: string) => write(stderr, `${dim(withoutControls(text), stderr)}\n`);
 
   async function show(text: string, shown: string): Promise<void> {
     if (text !== "") lineOpen = !text.endsWith("\n");
@@ -74,7 +80,10 @@ export function createScreen(stdout: Output, stderr: Output): Screen {
     },
     async note(text) {
       await endLine();
-      await write(stderr, `${dim(withoutControls(text), stderr)}\n`);
+      await remark(text);
+    },
+    async aside(text) {
+      await Promise.all([terminal ? endLine() : undefined, remark(text)]);
     },
   };
 }

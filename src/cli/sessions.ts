@@ -1,5 +1,5 @@
 import { type Message, Message_Role as Role, type SessionSummary } from "../gen/chat/chat_pb.ts";
-import { type Connection, callTimeoutMs } from "./client.ts";
+import type { Connection } from "./client.ts";
 import { explain } from "./explain.ts";
 import { oneLine } from "./sanitize.ts";
 import type { Screen } from "./screen.ts";
@@ -16,11 +16,10 @@ export type Sessions = {
 };
 
 export function createSessions({ client, url }: Connection, screen: Screen): Sessions {
-  const options = { timeoutMs: callTimeoutMs };
   let listed: readonly SessionSummary[] = [];
 
   async function fetchList(): Promise<boolean> {
-    const answer = await client.listSessions({ pageSize: listedMax }, options);
+    const answer = await client.listSessions({ pageSize: listedMax });
     listed = answer.sessions;
     return answer.nextPageToken !== "";
   }
@@ -59,8 +58,8 @@ export function createSessions({ client, url }: Connection, screen: Screen): Ses
           await screen.note(`there is no number ${idOrNumber}; /sessions lists them`);
           return undefined;
         }
-        const page = { sessionId, pageSize: recalledMax, newestFirst: true };
-        const { messages } = await client.listMessages(page, options);
+        const page = { pageSize: recalledMax, newestFirst: true };
+        const { messages } = await client.session(sessionId).listMessages(page);
         for (const message of messages.reverse()) await recall(screen, message);
         await screen.note(`in session ${sessionId}`);
         return sessionId;

@@ -1,14 +1,11 @@
-import {
-  type ChatResponse,
-  ChatResponse_Type as EventType,
-  FinishReason,
-} from "../gen/chat/chat_pb.ts";
-import { createCancel } from "./cancel.ts";
+import type { OnConnection } from "../client/connection.ts";
+import { TurnError } from "../client/turn-error.ts";
 import type { Connection } from "./client.ts";
-import { explain, explainReason } from "./explain.ts";
+import { explain } from "./explain.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Screen } from "./screen.ts";
-import { createSilenceTimer } from "./silence-timer.ts";
+import { showEvent, type TurnEnd } from "./show-event.ts";
+import { createStop } from "./stop.ts";
 
 export type Question = {
   message: string;
@@ -22,103 +19,71 @@ export type TurnResult = {
   /** The session that the turn belongs to; the question's own where the server named none. */
   sessionId: string;
   /** `left`: a second Ctrl-C, or nobody reads the output any more. */
-  outcome: "complete" | "failed" | "cancelled" | "left";
+  outcome: TurnEnd | "left";
 };
 
 /**
- * Runs one turn and shows the reply as it comes. Ctrl-C cancels it on the server, and what has arrived stays
- * shown; a second one stops waiting for that. Never throws: failures are told on the screen.
+ * Runs one turn and shows the reply as it comes, across lost connections and restarts of the server. Ctrl-C
+ * cancels it on the server, and what has arrived stays shown; a second one stops waiting for that. Never
+ * throws: failures are told on the screen.
  */
 export async function runTurn(
-  connection: Connection,
+  { client, url }: Connection,
   screen: Screen,
   interrupts: Interrupts,
-  question: Question,
+  { message, sessionId, modelId }: Question,
 ): Promise<TurnResult> {
-  const call = new AbortController();
-  const cancel = createCancel(connection, call);
-  const silence = createSilenceTimer(call);
-  const leave = () => cancel.leave();
-  const stopListening = interrupts.listen(() => cancel.interrupt());
-  if (screen.gone.aborted) leave();
-  else screen.gone.addEventListener("abort", leave, { once: true });
-  let sessionId = question.sessionId;
-  let outcome: TurnResult["outcome"] | undefined;
+  const left = new AbortController();
+  const sender = sessionId === "" ? client : client.session(sessionId);
+  const onConnection = tellOutage(screen, url);
+  const turn = sender.send(message, { modelId, signal: left.signal, onConnection });
+  const stop = createStop(turn, url, () => left.abort());
+  const stopListening = interrupts.listen(() => stop.interrupt());
+  if (screen.gone.aborted) stop.leave();
+  else screen.gone.addEventListener("abort", stop.leave, { once: true });
+  let outcome: TurnResult["outcome"] = "failed";
   try {
-    const events = connection.client.streamChat(question, {
-      signal: call.signal,
-      onHeader(headers) {
-        sessionId = headers.get("chat-session-id") ?? sessionId;
-        silence.heartbeatEvery(Number(headers.get("chat-heartbeat-ms")));
-      },
-    });
-    for await (const event of events) {
-      // A reader of our output may be slow; that is not the server's silence.
-      silence.pause();
-      if (event.sessionId !== "") sessionId = event.sessionId;
-      cancel.turnIs(sessionId, event.turnId);
-      outcome = (await showEvent(screen, event)) ?? outcome;
-      silence.listen();
-    }
-    if (outcome === undefined) await screen.note("the connection ended before the reply did");
+    for await (const event of turn.events) outcome = (await showEvent(screen, event)) ?? outcome;
   } catch (error) {
-    // After the end of its turn a stream's status only repeats it.
-    if (outcome === undefined) outcome = await tellFailure(error);
+    outcome = await tellFailure(error);
   } finally {
-    silence.pause();
     stopListening();
-    screen.gone.removeEventListener("abort", leave);
-    await cancel.settled();
+    screen.gone.removeEventListener("abort", stop.leave);
+    await stop.settled();
   }
   await screen.endLine();
-  return { sessionId, outcome: outcome ?? "failed" };
+  return { sessionId: turn.sessionId, outcome };
 
   async function tellFailure(error: unknown): Promise<TurnResult["outcome"]> {
-    if (cancel.state() === "left") return "left";
-    const why = cancel.failure() ?? silence.failure();
-    await screen.note(why ?? explain(error, connection.url));
-    return cancel.state() === "asked" ? "cancelled" : "failed";
-  }
-}
-
-/** Shows one event of a turn; returns how the turn ended where the event is its end. */
-async function showEvent(
-  screen: Screen,
-  event: ChatResponse,
-): Promise<TurnResult["outcome"] | undefined> {
-  switch (event.type) {
-    case EventType.CHUNK:
-      await (event.thought ? screen.thought(event.chunkText) : screen.reply(event.chunkText));
-      return undefined;
-    case EventType.RESPONSE_COMPLETE:
-      await screen.endLine();
-      return showCompletion(screen, event.finishReason);
-    case EventType.ERROR: {
-      const { errorMessage, errorReason, retryable, retryAfterMs } = event;
-      const message = errorMessage || "the turn failed";
-      await screen.note(explainReason(message, errorReason, retryable, retryAfterMs));
-      return "failed";
+    if (stop.state() === "left") return "left";
+    const cancelled = stop.state() === "asked";
+    const begun = turn.turnId !== "";
+    if (cancelled && !begun && isRefused(error)) {
+      await screen.note("cancelled before it began");
+    } else {
+      await screen.note(stop.failure() ?? explainTurnError(error, url));
     }
-    default:
-      return undefined;
+    return cancelled ? "cancelled" : "failed";
   }
 }
 
-async function showCompletion(
-  screen: Screen,
-  reason: FinishReason,
-): Promise<TurnResult["outcome"]> {
-  switch (reason) {
-    case FinishReason.CANCELLED:
-      await screen.note("cancelled; what had arrived is kept in the session");
-      return "cancelled";
-    case FinishReason.SAFETY:
-      await screen.note("the model's provider blocked the reply (SAFETY)");
-      return "failed";
-    case FinishReason.MAX_TOKENS:
-      await screen.note("the reply ends here because it reached its token limit (MAX_TOKENS)");
-      return "complete";
-    default:
-      return "complete";
-  }
+function isRefused(error: unknown): boolean {
+  return error instanceof TurnError && error.outcome === "refused";
+}
+
+function explainTurnError(error: unknown, url: string): string {
+  if (!(error instanceof TurnError)) return explain(error, url);
+  const why = explain(error.cause, url);
+  return error.outcome === "refused" ? why : `${why}; how the turn ended is not known`;
+}
+
+/** Says once for each outage that there is one; what the first new attempt mends is none. */
+function tellOutage(screen: Screen, url: string): OnConnection {
+  let failures = 0;
+  return ({ state }) => {
+    if (state === "live") failures = 0;
+    if (state !== "lost") return;
+    failures += 1;
+    if (failures === 2) void screen.aside(`there is no connection to ${url}; trying again`);
+  };
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type CancelTurnResponse, ChatService, FinishReason } from "../gen/chat/chat_pb.ts";
 import type { ClientContext } from "./context.ts";
-import { TurnError, type TurnOutcome } from "./turn-error.ts";
+import { TurnError } from "./turn-error.ts";
 import type { TurnResult } from "./turn-result.ts";
 import type { TurnStream } from "./turn-stream.ts";
 import { callUnary } from "./unary.ts";
@@ -28,18 +28,30 @@ export function createTurnCancel(
   let attempts = 0;
   let end: TurnResult | TurnError | undefined;
   let next = Promise.withResolvers<void>();
+  /** Aborts when the turn is known never to have begun: then nobody need be asked about it. */
+  const pointless = new AbortController();
 
   function tell(): void {
     next.resolve();
     next = Promise.withResolvers();
   }
 
-  /** By request_id where the turn's id was never learnt. */
+  /** By request_id where the turn's id was never learnt; the session need not be known for that. */
   function call(): Promise<Cancelled> {
     const turnId = stream.turnId();
     const name = turnId === "" ? { requestId } : { turnId };
     const request = { sessionId: stream.sessionId(), ...name };
-    return callUnary(context, ChatService.method.cancelTurn, request);
+    const { signal } = pointless;
+    return callUnary(context, ChatService.method.cancelTurn, request, { signal });
+  }
+
+  async function callUnlessPointless(): Promise<Cancelled | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      if (pointless.signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   async function cancel(): Promise<Cancelled> {
@@ -50,11 +62,10 @@ export function createTurnCancel(
       if (end !== undefined) return cancelledBy(end);
       const known = stream.turnId() !== "";
       const news = next.promise;
-      if (stream.sessionId() !== "") {
-        const answer = await call();
-        // A turn that the server does not know may be on its way to it.
-        if (known || answer.turnId !== "" || answer.cancelled) return answer;
-      }
+      const answer = await callUnlessPointless();
+      if (answer === undefined) continue;
+      // A turn that the server does not know may be on its way to it.
+      if (known || answer.turnId !== "" || answer.cancelled) return answer;
       await news;
     }
   }
@@ -62,15 +73,18 @@ export function createTurnCancel(
   async function beforeAttempt(): Promise<void> {
     attempts += 1;
     if (!asked || attempts === 1 || stream.turnId() !== "") return;
-    if (!stream.isDoubtful()) throw stopped("refused");
-    if (stream.sessionId() === "") throw stopped("unknown");
+    if (!stream.isDoubtful()) throw stopped();
     const { turnId } = await call();
-    if (turnId === "") throw stopped("refused");
+    if (turnId === "") throw stopped();
   }
 
-  function stopped(outcome: TurnOutcome): TurnError {
+  function stopped(): TurnError {
     const error = new ConnectError("cancelled before it was known to have begun", Code.Canceled);
-    return new TurnError(outcome, error, { requestId, sessionId: stream.sessionId(), turnId: "" });
+    return new TurnError("refused", error, {
+      requestId,
+      sessionId: stream.sessionId(),
+      turnId: "",
+    });
   }
 
   return {
@@ -82,6 +96,7 @@ export function createTurnCancel(
     news: tell,
     ended(how) {
       end = how;
+      if (how instanceof TurnError && how.outcome === "refused") pointless.abort();
       tell();
     },
   };

@@ -65,7 +65,8 @@ export function createTurnStream(
     try {
       await runAttempt(context, endpoint, {
         method: ChatService.method.streamChat,
-        request: { ...request, afterSequence, afterEpoch },
+        // With the session that was learnt: a server that has lost it refuses, where it would open another.
+        request: { ...request, sessionId, afterSequence, afterEpoch },
         headers,
         signal,
         retry,

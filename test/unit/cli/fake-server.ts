@@ -21,16 +21,18 @@ import { ErrorInfoSchema } from "../../../src/gen/google/rpc/error_details_pb.ts
 
 type Event = Partial<Omit<ChatResponse, "$typeName" | "$unknown" | "usage" | "userMessage">>;
 
-/** What a message makes the server do, after the STATUS that every turn begins with. */
+/** What a message makes the server do, after the STATUS that every turn begins with. It runs once a turn. */
 export type Script = (turn: {
   request: ChatRequest;
-  /** Resolves when CancelTurn names this turn; false where the call ended first. */
+  /** Resolves when CancelTurn names this turn; false where the test ended first. */
   cancelled: Promise<boolean>;
+  /** Resolves when the request was sent again. */
+  sentAgain: Promise<void>;
 }) => AsyncIterable<Event>;
 
 export type FakeServer = {
   readonly url: string;
-  /** The requests of the turns so far. */
+  /** The requests of the turns so far, those that were sent again included. */
   readonly turns: readonly ChatRequest[];
   readonly cancels: readonly CancelTurnRequest[];
   /** Calls of StreamChat that ended because their client went away. */
@@ -45,6 +47,20 @@ export type FakeOptions = {
   heartbeatMs?: number;
   /** Health never answers. */
   hangs?: boolean;
+  /** New turns are refused for now. */
+  drains?: boolean;
+};
+
+/** A turn whose events are recorded, so that it can be read again from anywhere. */
+type FakeTurn = {
+  readonly sessionId: string;
+  readonly turnId: string;
+  readonly events: ChatResponse[];
+  readonly sendings: { count: number; again: PromiseWithResolvers<void> };
+  readonly cancel: PromiseWithResolvers<boolean>;
+  /** Undefined while the script runs; then what it threw, if anything. */
+  end: { error?: unknown } | undefined;
+  changed: PromiseWithResolvers<void>;
 };
 
 /** A ChatService on a real socket that does what `scripts` says for each message. Closed after the test. */
@@ -55,32 +71,59 @@ export async function startFakeServer(
 ): Promise<FakeServer> {
   const turns: ChatRequest[] = [];
   const cancels: CancelTurnRequest[] = [];
-  const running = new Map<string, () => void>();
+  const started = new Map<string, FakeTurn>();
   let lost = 0;
+
+  function start(request: ChatRequest): FakeTurn {
+    const known = started.get(request.requestId);
+    if (known !== undefined) return known;
+    if (options.drains === true) throw refused(Code.Unavailable, "SERVER_DRAINING");
+    const script = scripts[request.message];
+    if (script === undefined) throw refused(Code.NotFound, "SESSION_NOT_FOUND");
+    const count = started.size + 1;
+    const turn: FakeTurn = {
+      sessionId: request.sessionId || `session-${count}`,
+      turnId: `turn-${count}`,
+      events: [],
+      sendings: { count: 0, again: Promise.withResolvers() },
+      cancel: Promise.withResolvers(),
+      end: undefined,
+      changed: Promise.withResolvers(),
+    };
+    t.after(() => turn.cancel.resolve(false));
+    started.set(request.requestId, turn);
+    const { cancel, sendings } = turn;
+    void record(
+      turn,
+      script({ request, cancelled: cancel.promise, sentAgain: sendings.again.promise }),
+    );
+    return turn;
+  }
 
   async function* streamChat(request: ChatRequest, context: HandlerContext) {
     turns.push(request);
-    const sessionId = request.sessionId || `session-${turns.length}`;
-    const turnId = `turn-${turns.length}`;
-    context.responseHeader.set("chat-session-id", sessionId);
+    const turn = start(request);
+    turn.sendings.count += 1;
+    if (turn.sendings.count > 1) turn.sendings.again.resolve();
+    context.responseHeader.set("chat-session-id", turn.sessionId);
     context.responseHeader.set("chat-heartbeat-ms", String(options.heartbeatMs ?? 15_000));
-    const cancel = Promise.withResolvers<boolean>();
-    running.set(turnId, () => cancel.resolve(true));
-    let done = false;
-    context.signal.addEventListener("abort", () => {
-      if (!done) lost += 1;
-      cancel.resolve(false);
-    });
-    const script = scripts[request.message];
-    if (script === undefined) throw refused(Code.NotFound, "SESSION_NOT_FOUND");
-    const base = { sessionId, turnId };
-    yield create(ChatResponseSchema, { ...base, type: EventType.STATUS });
-    for await (const event of script({ request, cancelled: cancel.promise })) {
-      if (event.type !== EventType.CHUNK) done = true;
-      yield create(ChatResponseSchema, { ...base, ...event });
+    const gone = Promise.withResolvers<void>();
+    context.signal.addEventListener("abort", () => gone.resolve());
+    let position = Number(request.afterSequence);
+    while (!context.signal.aborted) {
+      const changed = turn.changed.promise;
+      for (const event of turn.events.slice(position)) {
+        position += 1;
+        yield event;
+      }
+      if (position < turn.events.length) continue;
+      if (turn.end !== undefined) {
+        if ("error" in turn.end) throw turn.end.error;
+        return;
+      }
+      await Promise.race([changed, gone.promise]);
     }
-    done = true;
-    running.delete(turnId);
+    if (!turn.events.some(({ isFinal }) => isFinal)) lost += 1;
   }
 
   const routes = (router: ConnectRouter) =>
@@ -92,9 +135,9 @@ export async function startFakeServer(
       streamChat,
       cancelTurn(request) {
         cancels.push(request);
-        const cancel = running.get(request.turnId);
-        cancel?.();
-        return { cancelled: cancel !== undefined, turnId: request.turnId };
+        const turn = [...started.values()].find(({ turnId }) => turnId === request.turnId);
+        turn?.cancel.resolve(true);
+        return { cancelled: turn !== undefined, turnId: request.turnId };
       },
       listSessions: () => ({
         sessions: [
@@ -115,6 +158,33 @@ export async function startFakeServer(
 
   const { url, cut } = await listen(t, connectNodeAdapter({ routes }), options);
   return { url, cut, turns, cancels, lost: () => lost };
+}
+
+/** Records what the script yields, as the events after a STATUS. */
+async function record(turn: FakeTurn, script: AsyncIterable<Event>): Promise<void> {
+  const { sessionId, turnId, events } = turn;
+  let chunks = 0;
+  const append = (event: Event) => {
+    if (event.type === EventType.CHUNK) chunks += 1;
+    const isFinal = event.type === EventType.RESPONSE_COMPLETE || event.type === EventType.ERROR;
+    const place = { sessionId, turnId, epoch: 1, sequence: BigInt(events.length + 1), isFinal };
+    const count = isFinal ? { totalChunks: chunks } : { chunkNumber: chunks };
+    events.push(create(ChatResponseSchema, { ...place, ...count, ...event }));
+    tell(turn);
+  };
+  append({ type: EventType.STATUS });
+  try {
+    for await (const event of script) append(event);
+    turn.end = {};
+  } catch (error) {
+    turn.end = { error };
+  }
+  tell(turn);
+}
+
+function tell(turn: FakeTurn): void {
+  turn.changed.resolve();
+  turn.changed = Promise.withResolvers();
 }
 
 function refused(code: Code, reason: string): ConnectError {
@@ -149,8 +219,9 @@ async function listen(
   t.after(async () => {
     const closed = once(server, "close");
     server.close();
+    const ended = [...sessions].map((session) => once(session, "close"));
     cut();
-    await closed;
+    await Promise.all([closed, ...ended]);
     assert.equal(sessions.size, 0);
   });
   const { port } = server.address() as AddressInfo;
@@ -184,4 +255,13 @@ export const untilCancelled: Script = async function* ({ cancelled }) {
   yield chunk("one ");
   yield chunk("two ");
   if (await cancelled) yield complete(FinishReason.CANCELLED);
+};
+
+/** Streams two chunks, and the third once the request was sent again. */
+export const untilSentAgain: Script = async function* ({ sentAgain }) {
+  yield chunk("one ");
+  yield chunk("two ");
+  await sentAgain;
+  yield chunk("three");
+  yield complete();
 };
