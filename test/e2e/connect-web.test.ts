@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { ChatResponse_Type, ChatService, FinishReason } from "../../src/gen/chat/chat_pb.ts";
+import {
+  ChatResponse_Type,
+  ChatService,
+  FinishReason,
+  OnDisconnect,
+} from "../../src/gen/chat/chat_pb.ts";
 import { startApp, untilMetrics } from "../support/app.ts";
 import { assertError, collect, collectFailing, failureOf, replyOf } from "../support/wire.ts";
 
@@ -59,10 +64,11 @@ for (const [name, create] of Object.entries(transports)) {
       assert.equal(values.at(-1)?.type, ChatResponse_Type.ERROR);
     });
 
-    test(`connect-web, ${name}, ${encoding}: a reload cancels the turn`, async (t) => {
+    test(`connect-web, ${name}, ${encoding}: a reload is a loss, which cancels where asked`, async (t) => {
       const { app, chat } = await serve(t);
       const abort = new AbortController();
-      const request = { message: "Go on", modelId: "scripted:1000x60" };
+      const onDisconnect = OnDisconnect.CANCEL;
+      const request = { message: "Go on", modelId: "scripted:1000x60", onDisconnect };
       const reading = (async () => {
         for await (const { type } of chat.streamChat(request, { signal: abort.signal })) {
           if (type === ChatResponse_Type.CHUNK) abort.abort();

@@ -6,141 +6,225 @@ import {
   FinishReason,
   Message_State,
   OnDisconnect,
+  OnDisconnectSchema,
 } from "../../src/gen/chat/chat_pb.ts";
-import { type TestApp, untilMetrics } from "../support/app.ts";
+import { startApp, type TestApp, untilMetrics } from "../support/app.ts";
 import { openChat } from "../support/chat-call.ts";
-import { bidiLanes, type LaneContext, lanes, overLanes } from "../support/lanes.ts";
-import { failureOf, replyOf } from "../support/wire.ts";
+import {
+  bidiLanes,
+  binaryLanes,
+  connectLane,
+  type Lane,
+  lanes,
+  overLanes,
+} from "../support/lanes.ts";
+import { openStreamChat, openWatch } from "../support/stream-call.ts";
+import { startRelay } from "../support/tcp-relay.ts";
+import { messagesWhenIdle, modelAborts, words } from "../support/turn-checks.ts";
+import { enumName, failureOf } from "../support/wire.ts";
 
 const { CHUNK } = ChatResponse_Type;
-const aborts = "chatwire_scripted_model_aborts_total";
+const { UNSPECIFIED, GRACE, CONTINUE, CANCEL } = OnDisconnect;
 
-/** How long, in each lane, a lost call took to reach the model, milliseconds. */
+/** The ways in which a call can end before its turn does. */
+const departures = ["abort", "deadline", "lost connection"] as const;
+type Departure = (typeof departures)[number];
+
+type Cell = { departure: Departure; onDisconnect: OnDisconnect };
+
+const cells: readonly Cell[] = departures.flatMap((departure) =>
+  [UNSPECIFIED, GRACE, CONTINUE, CANCEL].map((onDisconnect) => ({ departure, onDisconnect })),
+);
+
+/** The table of docs/turns.md: native gRPC alone tells a decision from a loss. */
+function cancels({ protocol }: Lane, { departure, onDisconnect }: Cell, trusted: boolean): boolean {
+  if (onDisconnect !== UNSPECIFIED) return onDisconnect === CANCEL;
+  if (protocol !== "grpc" || departure === "lost connection") return false;
+  return departure === "deadline" || trusted;
+}
+
+const nameOf = ({ departure, onDisconnect }: Cell) =>
+  `${departure}, ${enumName(OnDisconnectSchema, onDisconnect)}`;
+
+/** Starts a turn by a call that then ends as the cell says; resolves with the turn's session. */
+async function depart(app: TestApp, lane: Lane, cell: Cell, modelId: string): Promise<string> {
+  const relay = await startRelay(app);
+  const { chat } = connectLane(relay.app, lane);
+  const { sessionId } = await chat.createSession({ modelId });
+  const timeoutMs = cell.departure === "deadline" ? 600 : undefined;
+  const request = { sessionId, message: "Go on", onDisconnect: cell.onDisconnect };
+  const call = openStreamChat(chat, request, timeoutMs ? { timeoutMs } : {});
+  await call.firstOf(CHUNK);
+  if (cell.departure === "abort") call.abort();
+  if (cell.departure === "lost connection") relay.cut();
+  const error = await call.ended;
+  if (timeoutMs) assert.equal(error?.code, Code.DeadlineExceeded);
+  else assert.ok(error);
+  return sessionId;
+}
+
+/** Waits for the turn's end, which comes by itself only where nothing cancels it. */
+async function endingOf(app: TestApp, sessionId: string, lane: Lane) {
+  const { chat } = connectLane(app, { ...lane, protocol: "connect" });
+  let [, reply] = (await chat.listMessages({ sessionId })).messages;
+  while (reply?.state !== Message_State.PARTIAL && reply?.state !== Message_State.COMPLETE) {
+    [, reply] = (await chat.listMessages({ sessionId })).messages;
+  }
+  return { finishReason: reply.finishReason, text: reply.text };
+}
+
+/** Over TLS a connection of either HTTP version ends otherwise; the encoding has no part in it. */
+const departingLanes = lanes.filter(({ json, tls, protocol, httpVersion }) => {
+  if (json) return false;
+  return !tls || protocol === "grpc" || (protocol === "connect" && httpVersion === "1.1");
+});
+
+for (const trusted of [true, false]) {
+  for (const lane of departingLanes) {
+    // Only what native gRPC does depends on it.
+    if (!trusted && lane.protocol !== "grpc") continue;
+    const trust = trusted ? "" : "TRUST_STREAM_RESET=0, ";
+    test(`what the end of a call does to its turn (${trust}${lane.name})`, async (t) => {
+      const env = { TRUST_STREAM_RESET: trusted ? "1" : "0", DISCONNECT_GRACE_MS: "60000" };
+      const app = await startApp(t, { tls: lane.tls, env });
+      const check = async (cell: Cell) => {
+        const ends = cancels(lane, cell, trusted);
+        // One that is to be cancelled never ends by itself; one that is not has something left to say.
+        const modelId = ends ? "scripted:3x5!hang@1" : "scripted:45x20";
+        const sessionId = await depart(app, lane, cell, modelId);
+        const { finishReason, text } = await endingOf(app, sessionId, lane);
+        const expected = ends ? [FinishReason.CANCELLED, "w1 "] : [FinishReason.STOP, words(45)];
+        assert.deepEqual([finishReason, text], expected, nameOf(cell));
+        return ends;
+      };
+      const outcomes = await Promise.all(cells.map(check));
+      const aborts = outcomes.filter((ended) => ended).length;
+      assert.equal((await app.metrics()).get(modelAborts), aborts);
+    });
+  }
+}
+
+const longGrace = { env: { DISCONNECT_GRACE_MS: "60000" } };
+
+overLanes("ending a watch cancels nothing", binaryLanes, longGrace, async ({ app, lane, chat }) => {
+  const { sessionId } = await chat.createSession({ modelId: "scripted:60x10" });
+  const call = openStreamChat(chat, { sessionId, message: "Go on" });
+  await call.firstOf(CHUNK);
+  const relay = await startRelay(app);
+  const other = connectLane(relay.app, lane);
+  const aborted = openWatch(other.chat, { sessionId });
+  const late = openWatch(other.chat, { sessionId }, { timeoutMs: 300 });
+  const lost = openWatch(other.chat, { sessionId });
+  for (const watch of [aborted, late, lost]) await watch.firstOf(CHUNK);
+  aborted.abort();
+  assert.equal((await late.ended)?.code, Code.DeadlineExceeded);
+  relay.cut();
+  assert.ok(await lost.ended);
+  assert.equal(await call.ended, undefined);
+  assert.equal(call.events.at(-1)?.finishReason, FinishReason.STOP);
+  assert.equal((await app.metrics()).get(modelAborts), 0);
+});
+
+overLanes(
+  "a SendMessage that is aborted leaves as its stream does",
+  departingLanes,
+  longGrace,
+  async (c) => {
+    const { app, lane, chat } = c;
+    const decides = lane.protocol === "grpc";
+    const modelId = decides ? "scripted:3x5!hang@1" : "scripted:30x10";
+    const { sessionId } = await chat.createSession({ modelId });
+    const watch = openWatch(chat, { sessionId });
+    await watch.update("live");
+    const abort = new AbortController();
+    const sending = chat.sendMessage({ sessionId, message: "Go on" }, { signal: abort.signal });
+    await watch.firstOf(CHUNK);
+    abort.abort();
+    assert.equal((await failureOf(sending)).code, Code.Canceled);
+    const end = await watch.first(({ isFinal }) => isFinal);
+    assert.equal(end.finishReason, decides ? FinishReason.CANCELLED : FinishReason.STOP);
+    assert.equal((await app.metrics()).get(modelAborts), decides ? 1 : 0);
+    watch.abort();
+  },
+);
+
+overLanes(
+  "aborting Chat ends what runs and waits on gRPC alone",
+  bidiLanes,
+  longGrace,
+  async (c) => {
+    const { app, lane, chat } = c;
+    const decides = lane.protocol === "grpc";
+    const modelId = decides ? "scripted:3x5!hang@1" : "scripted:15x10";
+    const ids = await Promise.all(
+      [1, 2].map(async () => (await chat.createSession({ modelId })).sessionId),
+    );
+    const call = openChat(chat);
+    for (const sessionId of ids) {
+      await call.send({ sessionId, message: "one" });
+      await call.first((event) => event.type === CHUNK && event.sessionId === sessionId);
+      await call.send({ sessionId, message: "two" });
+      await call.first((e) => e.updateType === "turn_queued" && e.sessionId === sessionId);
+    }
+    call.cancel();
+    assert.equal((await call.ended)?.code, Code.Canceled);
+    const replies = decides ? [["one", "w1 "]] : [["one", words(15), "two", words(15)]];
+    for (const sessionId of ids) {
+      const messages = await messagesWhenIdle(chat, sessionId);
+      assert.deepEqual([messages.map(({ text }) => text)], replies);
+    }
+    assert.equal((await app.metrics()).get(modelAborts), decides ? 2 : 0);
+  },
+);
+
+overLanes(
+  "half-closing Chat is no loss",
+  bidiLanes,
+  { env: { DISCONNECT_GRACE_MS: "0" } },
+  async (c) => {
+    const { app, chat } = c;
+    const { sessionId } = await chat.createSession({ modelId: "scripted:15x10" });
+    const call = openChat(chat);
+    await call.send({ sessionId, message: "one", onDisconnect: CANCEL });
+    await call.send({ sessionId, message: "two", onDisconnect: CANCEL });
+    call.halfClose();
+    assert.equal(await call.ended, undefined);
+    const ends = call.events.filter(({ isFinal }) => isFinal);
+    assert.deepEqual(
+      ends.map(({ finishReason, totalChunks }) => [finishReason, totalChunks]),
+      [
+        [FinishReason.STOP, 15],
+        [FinishReason.STOP, 15],
+      ],
+    );
+    assert.equal((await app.metrics()).get(modelAborts), 0);
+  },
+);
+
+/** How long, in each lane, a decision took to reach the model, milliseconds. */
 const delaysMs: number[] = [];
 
-/** Waits until the model is aborted; slow machines get ten times what DESIGN section 2, rule 9 allows. */
-async function untilAborted(app: TestApp, sinceMs: number): Promise<void> {
-  await untilMetrics(app, (metrics) => metrics.get(aborts) === 1);
-  const delayMs = performance.now() - sinceMs;
-  delaysMs.push(delayMs);
-  assert.ok(delayMs < 1_000, `the model was aborted after ${delayMs} ms`);
-}
-
-async function assertCancelled({ chat }: LaneContext, sessionId: string): Promise<void> {
-  let messages = (await chat.listMessages({ sessionId })).messages;
-  while (messages.length < 2) messages = (await chat.listMessages({ sessionId })).messages;
-  const reply = messages[1];
-  assert.deepEqual(
-    [reply?.state, reply?.finishReason],
-    [Message_State.PARTIAL, FinishReason.CANCELLED],
-  );
-  assert.match(reply?.text ?? "", /^w1 /);
-}
-
-overLanes("a cancelled StreamChat cancels its turn", lanes, {}, async (context) => {
-  const { app, chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
-  const abort = new AbortController();
-  let sinceMs = 0;
-  const request = { sessionId, message: "Go on" };
-  const reading = (async () => {
-    for await (const { type } of chat.streamChat(request, { signal: abort.signal })) {
-      if (type !== CHUNK) continue;
-      sinceMs = performance.now();
-      abort.abort();
-    }
-  })();
-  assert.equal((await failureOf(reading)).code, Code.Canceled);
-  await untilAborted(app, sinceMs);
-  await assertCancelled(context, sessionId);
-});
-
-overLanes("a SendMessage that nobody waits for cancels its turn", lanes, {}, async (context) => {
-  const { app, chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
-  const abort = new AbortController();
-  const sending = failureOf(
-    chat.sendMessage({ sessionId, message: "Go on" }, { signal: abort.signal }),
-  );
-  while ((await chat.getSessionInfo({ sessionId })).lastSequence < 3n);
-  const sinceMs = performance.now();
-  abort.abort();
-  assert.equal((await sending).code, Code.Canceled);
-  await untilAborted(app, sinceMs);
-  await assertCancelled(context, sessionId);
-});
-
-overLanes("a deadline that passes cancels the turn", lanes, {}, async (context) => {
-  const { app, chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x20" });
-  const call = chat.sendMessage({ sessionId, message: "Go on" }, { timeoutMs: 120 });
-  assert.equal((await failureOf(call)).code, Code.DeadlineExceeded);
-  await untilMetrics(app, (metrics) => metrics.get(aborts) === 1);
-  await assertCancelled(context, sessionId);
-});
-
-overLanes("a lost connection cancels the turn", lanes, {}, async (context) => {
-  const { app, chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
-  let sinceMs = 0;
-  const reading = (async () => {
-    for await (const { type } of chat.streamChat({ sessionId, message: "Go on" })) {
-      if (type !== CHUNK) continue;
-      sinceMs = performance.now();
-      context.cut();
-    }
-  })();
-  await failureOf(reading);
-  await untilAborted(app, sinceMs);
-});
-
-overLanes("a cancelled Chat cancels its turns", bidiLanes, {}, async (context) => {
-  const { app, chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
-  const call = openChat(chat);
-  await call.send({ sessionId, message: "Go on" });
-  await call.firstOf(CHUNK);
-  const sinceMs = performance.now();
-  call.cancel();
-  assert.equal((await call.ended)?.code, Code.Canceled);
-  await untilAborted(app, sinceMs);
-  await assertCancelled(context, sessionId);
-});
-
-overLanes("with CONTINUE a turn outlives its caller", lanes, {}, async ({ app, chat }) => {
-  const { sessionId } = await chat.createSession({ modelId: "scripted:10x10" });
-  const abort = new AbortController();
-  const request = { sessionId, message: "Go on", onDisconnect: OnDisconnect.CONTINUE };
-  const reading = (async () => {
-    for await (const { type } of chat.streamChat(request, { signal: abort.signal })) {
-      if (type === CHUNK) abort.abort();
-    }
-  })();
-  assert.equal((await failureOf(reading)).code, Code.Canceled);
-  let [, reply] = (await chat.listMessages({ sessionId })).messages;
-  while (!reply) [, reply] = (await chat.listMessages({ sessionId })).messages;
-  assert.equal(reply.state, Message_State.COMPLETE);
-  assert.equal(reply.text, Array.from({ length: 10 }, (_, index) => `w${index + 1} `).join(""));
-  assert.equal((await app.metrics()).get(aborts), 0);
-});
-
-overLanes("with CONTINUE a turn outlives its connection", bidiLanes, {}, async (context) => {
-  const { chat } = context;
-  const { sessionId } = await chat.createSession({ modelId: "scripted:10x10" });
-  const call = openChat(chat);
-  await call.send({ sessionId, message: "Go on", onDisconnect: OnDisconnect.CONTINUE });
-  await call.firstOf(CHUNK);
-  context.cut();
-  await call.ended;
-  assert.notEqual(replyOf(call.events), "");
-  let [, reply] = (await chat.listMessages({ sessionId })).messages;
-  while (!reply) [, reply] = (await chat.listMessages({ sessionId })).messages;
-  assert.equal(reply.state, Message_State.COMPLETE);
-});
+overLanes(
+  "a decision reaches the model at once",
+  departingLanes,
+  longGrace,
+  async ({ app, lane, chat }) => {
+    const { sessionId } = await chat.createSession({ modelId: "scripted:3x1!hang@1" });
+    const call = openStreamChat(chat, { sessionId, message: "Go on" });
+    await call.firstOf(CHUNK);
+    const sinceMs = performance.now();
+    if (lane.protocol === "grpc") call.abort();
+    else await chat.cancelTurn({ sessionId });
+    await untilMetrics(app, (metrics) => metrics.get(modelAborts) === 1);
+    delaysMs.push(performance.now() - sinceMs);
+    await call.ended;
+  },
+);
 
 test("how long a decision took to reach the model", (t) => {
   const sorted = delaysMs.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)]?.toFixed(1);
-  t.diagnostic(`${sorted.length} aborts: median ${at(0.5)} ms, slowest ${at(1)} ms`);
-  assert.ok(sorted.length > 0);
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Infinity;
+  t.diagnostic(`median ${at(0.5).toFixed(1)} ms, slowest ${at(1).toFixed(1)} ms`);
+  // Rule 9 allows 100 ms; a machine that is busy with other tests gets ten times that.
+  assert.ok(at(1) < 1_000);
 });

@@ -8,6 +8,7 @@ import { requireProgram, runProgram, temporaryFolder } from "../support/programs
 
 const python = "/usr/bin/python3";
 const example = fileURLToPath(new URL("../../examples/python/chat.py", import.meta.url));
+const nodeExample = fileURLToPath(new URL("../../examples/node/chat.ts", import.meta.url));
 const contracts = {
   "today's contract": "../../proto/chat/chat.proto",
   "the original contract": "../fixtures/contract/seed.proto",
@@ -40,3 +41,15 @@ for (const [name, contract] of Object.entries(contracts)) {
     assert.ok(replies.every((reply) => reply.trim() !== ""));
   });
 }
+
+test("examples/node/chat.ts talks by the client library, in one session", async (t) => {
+  const { app, url } = await startApp(t);
+  const args = [nodeExample, "Hello", "I feel a little tired today"];
+  const env = { ...process.env, CHATWIRE_URL: url, NO_PROXY: "*" };
+  const { code, stdout, stderr } = await runProgram(t, process.execPath, args, { env });
+  assert.deepEqual([code, stderr], [0, ""]);
+  const replies = stdout.trim().split("\n");
+  assert.equal(replies.length, 2, stdout);
+  assert.ok(replies.every((reply) => reply.trim() !== ""));
+  assert.equal(await app.engine.countSessions("anonymous"), 1);
+});

@@ -72,6 +72,14 @@ test("Python: a PING is answered in mid reply", { skip }, async (t) => {
   assert.equal(chunks, 40);
 });
 
+test("Python: a message in a busy session waits for its place", { skip }, async (t) => {
+  const { chunks, updates, names, rest } = await play(t, await startApp(t), "busy");
+  const numbers = Array.from({ length: 20 }, (_, index) => index + 1);
+  assert.deepEqual(chunks, [numbers, numbers]);
+  assert.deepEqual([updates, rest], [["turn_queued"], 0]);
+  assert.deepEqual(names.slice(0, 2), ["STATUS", "RESPONSE_START"]);
+});
+
 test("Python: a cancel in mid reply is one abort of the model", { skip }, async (t) => {
   const app = await startApp(t);
   const { code } = await play(t, app, "cancel");
