@@ -17,6 +17,7 @@ export type ServerSpec = {
 
 export type RunningServer = {
   name: string;
+  pid: number;
   port: number;
   keepsSessions: boolean;
   /** Ends the process and waits for it. */
@@ -87,6 +88,7 @@ export async function startServer(
   if (port === undefined) throw new Error(`${spec.name} did not start; see ${join(folder, "log")}`);
   return {
     name: spec.name,
+    pid: child.pid ?? 0,
     port,
     keepsSessions: spec.keepsSessions,
     async stop() {

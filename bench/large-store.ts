@@ -1,0 +1,168 @@
+// `node bench/large-store.ts`: with 100,000 messages stored, how late live chunks come while searches, lists,
+// large writes, pruning and checkpoints go on, and without them.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import type { ClientHttp2Session } from "node:http2";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import {
+  ChatRequestSchema,
+  ListMessagesRequestSchema,
+  ListSessionsRequestSchema,
+} from "../src/gen/chat/chat_pb.ts";
+import { type Filled, fillStore } from "./fill-store.ts";
+import { callGrpc, withSession } from "./grpc-client.ts";
+import { frame } from "./grpc-frame.ts";
+import { describeMachine } from "./machine.ts";
+import { chatwire, startServer } from "./servers.ts";
+import { median, percentile } from "./statistics.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    messages: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "3" },
+  },
+});
+const messages = Number(flags.messages);
+const rounds = Number(flags.rounds);
+
+const streams = 25;
+const chunks = 200;
+const intervalMs = 20;
+/** STATUS and RESPONSE_START. */
+const messagesBefore = 2;
+const runTimeoutMs = 600_000;
+
+/** What goes on beside the streams: each works without a pause, one call after another. */
+type Work = (session: ClientHttp2Session, filled: Filled, count: number) => Promise<unknown>;
+
+const search: Work = (session, { words }, count) =>
+  callGrpc(
+    session,
+    "ListSessions",
+    frame(ListSessionsRequestSchema, {
+      query: words[(count * 7) % words.length] ?? "",
+      pageSize: 50,
+    }),
+  );
+const list: Work = (session, { sessionIds }, count) =>
+  count % 2 === 0
+    ? callGrpc(session, "ListSessions", frame(ListSessionsRequestSchema, { pageSize: 200 }))
+    : callGrpc(
+        session,
+        "ListMessages",
+        frame(ListMessagesRequestSchema, {
+          sessionId: sessionIds[count % sessionIds.length] ?? "",
+          pageSize: 200,
+        }),
+      );
+/** Fills the WAL, so that it is checkpointed, and the log, so that it is pruned. */
+const write: Work = (session, { sessionIds, text }, count) =>
+  callGrpc(
+    session,
+    "SendMessage",
+    frame(ChatRequestSchema, {
+      sessionId: sessionIds[count % sessionIds.length] ?? "",
+      message: text.slice(0, 50_000),
+      modelId: "scripted:5x0",
+    }),
+  );
+
+const scenes: ReadonlyMap<string, readonly Work[]> = new Map([
+  ["nothing else", []],
+  ["searches", [search]],
+  ["lists", [list]],
+  ["large writes, checkpoints, pruning", [write]],
+  ["all of it", [search, list, write]],
+]);
+
+const signal = AbortSignal.timeout(runTimeoutMs);
+const parent = fileURLToPath(new URL("../.tmp", import.meta.url));
+mkdirSync(parent, { recursive: true });
+const folder = mkdtempSync(join(parent, "large-store-"));
+try {
+  const database = join(folder, "chatwire.db");
+  process.stderr.write(`storing ${messages} messages\n`);
+  const filled = await fillStore(database, messages);
+  const env = { ...chatwire.env, DATABASE_URL: `sqlite:${database}`, EVENT_RETENTION_MS: "1000" };
+  const server = await startServer({ ...chatwire, env }, folder, signal);
+  try {
+    await measureScenes(server.port, filled);
+  } finally {
+    await server.stop();
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+type Lateness = { p50: number; p99: number; max: number; calls: number };
+
+async function measureScenes(port: number, filled: Filled): Promise<void> {
+  const results = new Map<string, Lateness[]>();
+  await measureScene(port, filled, []);
+  for (let round = 1; round <= rounds; round += 1) {
+    process.stderr.write(`round ${round} of ${rounds}\n`);
+    for (const [name, works] of scenes) {
+      const lateness = await measureScene(port, filled, works);
+      results.set(name, [...(results.get(name) ?? []), lateness]);
+    }
+  }
+  const of = (name: string, pick: (one: Lateness) => number) =>
+    median((results.get(name) ?? []).map(pick));
+  const rows = [...scenes.keys()].map((name) => [
+    name,
+    of(name, ({ calls }) => calls).toFixed(0),
+    ...[(one: Lateness) => one.p50, (one: Lateness) => one.p99, (one: Lateness) => one.max].map(
+      (pick) => of(name, pick).toFixed(1),
+    ),
+  ]);
+  const head = ["beside the streams", "calls", "chunks late, p50 ms", "p99 ms", "max ms"];
+  const rule = head.map((_, column) => (column === 0 ? "---" : "---:"));
+  const title = `${messages} messages, ${streams} streams at ${1_000 / intervalMs} chunks/s`;
+  console.log(`${describeMachine(folder, rounds)} · ${title}\n`);
+  console.log([head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n"));
+}
+
+/** Reads live streams while the works go on; each has a connection of its own. */
+async function measureScene(
+  port: number,
+  filled: Filled,
+  works: readonly Work[],
+): Promise<Lateness> {
+  const over = new AbortController();
+  let calls = 0;
+  const working = Promise.all(
+    works.map((work) =>
+      withSession(port, async (session) => {
+        while (!over.signal.aborted) {
+          await work(session, filled, calls);
+          calls += 1;
+        }
+      }),
+    ),
+  );
+  const lateness = await withSession(port, async (session) => {
+    const all = await Promise.all(Array.from({ length: streams }, () => readStream(session)));
+    return all.flat();
+  });
+  over.abort();
+  await working;
+  const at = (percent: number) => percentile(lateness, percent);
+  return { p50: at(50), p99: at(99), max: at(100), calls };
+}
+
+/** How much later each chunk came than its stream's most punctual one says that it should. */
+async function readStream(session: ClientHttp2Session): Promise<number[]> {
+  const modelId = `scripted:${chunks}x${intervalMs}`;
+  const request = frame(ChatRequestSchema, { message: "live", modelId });
+  const arrivals: number[] = [];
+  await callGrpc(session, "StreamChat", request, (count) => {
+    const nowMs = performance.now();
+    for (let arrived = 0; arrived < count; arrived += 1) arrivals.push(nowMs);
+  });
+  const offsets = arrivals
+    .slice(messagesBefore, messagesBefore + chunks)
+    .map((arrivalMs, index) => arrivalMs - (index + 1) * intervalMs);
+  const punctual = Math.min(...offsets);
+  return offsets.map((offset) => offset - punctual);
+}
