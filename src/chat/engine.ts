@@ -223,20 +223,9 @@ async function cancelTurn(
     const id = found ? found.turnId : turnId;
     return { id, live: lane.find(id) };
   });
-  if (!wanted?.live) return endedBefore(context, principal, named, wanted?.id ?? turnId);
+  if (!wanted?.live) return { cancelled: false, turnId: wanted?.id ?? turnId };
   const end = await cancelLive(context, lane, wanted.live);
   return { cancelled: end?.finishReason === "cancelled", turnId: wanted.live.turn.turnId };
-}
-
-/** A cancel that comes again, or too late: what became of the turn is told all the same. */
-async function endedBefore(
-  { store }: EngineContext,
-  principal: Principal,
-  sessionId: string,
-  turnId: string,
-): Promise<{ cancelled: boolean; turnId: string }> {
-  const stored = turnId === "" ? undefined : await store.getTurn(principal, sessionId, turnId);
-  return { cancelled: stored?.end?.finishReason === "cancelled", turnId };
 }
 
 /** The session that a cancel is about; a caller who never learnt it names the request alone. */
