@@ -99,13 +99,18 @@ const words = new Intl.Segmenter("und", { granularity: "word" });
 const unspacedScript =
   /\p{scx=Han}|\p{scx=Hira}|\p{scx=Kana}|\p{scx=Thai}|\p{scx=Laoo}|\p{scx=Khmr}|\p{scx=Mymr}/u;
 
-/** Splits text without spaces into words, punctuation and spaces staying with the word before. */
+/**
+ * Splits text without spaces into words, punctuation and spaces staying with the word before. A word may begin
+ * with a mark that belongs to the character before it; it is no word of its own then.
+ */
 function splitUnspaced(text: string): string[] {
   if (!unspacedScript.test(text)) return [text];
+  const starts = new Set(Array.from(graphemes.segment(text), ({ index }) => index));
   const found: string[] = [];
-  for (const { segment, isWordLike } of words.segment(text)) {
+  for (const { segment, index, isWordLike } of words.segment(text)) {
     const previous = found.at(-1);
-    if (isWordLike || previous === undefined) found.push(segment);
+    const begins = isWordLike === true && starts.has(index);
+    if (begins || previous === undefined) found.push(segment);
     else found[found.length - 1] = previous + segment;
   }
   return found;

@@ -77,10 +77,10 @@ export async function updateSession(
   const changed = { ...changes, ...model };
   return lane.serially(async () => {
     if (lane.deleted) throw sessionNotFound(sessionId);
+    const fields = Object.keys(changed).map(fieldName);
+    if (fields.length === 0 && etag === "") return requireSession(context, principal, sessionId);
     const now = clock.now();
     const session = await store.updateSession(principal, sessionId, changed, etag, now);
-    const fields = Object.keys(changed).map(fieldName);
-    if (fields.length === 0) return session;
     const data = { fields, title: session.title, model: session.model, etag: session.etag };
     await recordForSession(context, sessionId, "session_changed", data);
     tellList(context, principal, sessionId, "session_changed", { title: session.title });

@@ -1,3 +1,4 @@
+import type { Message } from "../chat/message.ts";
 import type { NewFork } from "../chat/store.ts";
 import { forkEndNotFound } from "./errors.ts";
 import { createMemorySession, type MemorySession, visibleMessages } from "./memory-session.ts";
@@ -6,7 +7,7 @@ import { createMemorySession, type MemorySession, visibleMessages } from "./memo
 export function forkOf(original: MemorySession, fork: NewFork): MemorySession {
   const { sessionId, title, createdAt, upToMessageId, newMessageId } = fork;
   const shown = visibleMessages(original)
-    .filter(({ message }) => message.state !== "queued")
+    .filter(({ message }) => message.state !== "queued" && !isOfRunningTurn(original, message))
     .sort((one, other) => one.order - other.order);
   const last = shown.findIndex(({ message }) => message.messageId === upToMessageId);
   if (upToMessageId !== "" && last < 0) throw forkEndNotFound(upToMessageId);
@@ -24,4 +25,8 @@ export function forkOf(original: MemorySession, fork: NewFork): MemorySession {
       return { message: { ...structuredClone(message), sessionId, ...fresh }, order };
     }),
   };
+}
+
+function isOfRunningTurn({ runningTurnId }: MemorySession, { turnId }: Message): boolean {
+  return runningTurnId !== "" && turnId === runningTurnId;
 }

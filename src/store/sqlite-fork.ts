@@ -42,9 +42,11 @@ export function forkSession(
   return requireDetails(connection, principal, sessionId);
 }
 
-/** What of the original is copied: what its history shows, and no turn that waits. */
+/** What of the original is copied: what its history shows, and no turn that runs or waits. */
 const copied = `principal = :principal AND session_id = :fromSessionId AND replaced_by_turn_id IS NULL
-  AND state <> 'queued' AND ord <= :lastOrder`;
+  AND state <> 'queued' AND ord <= :lastOrder AND NOT EXISTS
+    (SELECT 1 FROM sessions AS running WHERE running.session_id = :fromSessionId
+       AND running_turn_id <> '' AND running_turn_id = messages.turn_id)`;
 
 /** Where the last message stands that the fork keeps. Throws `not_found` where it shows none. */
 function lastOrderOf(

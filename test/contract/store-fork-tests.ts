@@ -44,6 +44,18 @@ export function forkTests(create: CreateStore): void {
     return items.flatMap(({ parts }) => parts.map(({ text }) => text));
   }
 
+  test("a fork has nothing of a turn that runs, and a fork of a fork has everything", async (t) => {
+    const store = await create(t);
+    await store.createSession(sampleSession());
+    await fill(store, "t1");
+    await addTurn(store, sampleTurn("t2"));
+    await acquire(store);
+    await store.forkSession(forkOf());
+    assert.deepEqual(await textsOf(store, "s2"), ["ask t1", "answer t1"]);
+    await store.forkSession(forkOf({ fromSessionId: "s2", sessionId: "s3" }));
+    assert.deepEqual(await textsOf(store, "s3"), ["ask t1", "answer t1"]);
+  });
+
   test("a fork has the settings and what the history shows, under new ids", async (t) => {
     const store = await create(t);
     await original(store);

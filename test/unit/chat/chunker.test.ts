@@ -93,6 +93,10 @@ describe("the chunker", () => {
       }
     });
 
+    it(`keeps a Lao vowel sign with the character before it, by ${chunkBy}`, () => {
+      assert.equal(chunksOf(chunkBy, ["\u19db\u0eb3"]).length, 1);
+    });
+
     it(`cuts nowhere inside a grapheme of a text that comes at once, by ${chunkBy}`, () => {
       fc.assert(
         fc.property(text.map(wellFormed), (whole) => {
