@@ -94,16 +94,9 @@ overLanes("what later releases bring is UNIMPLEMENTED", lanes, {}, async ({ chat
   const { sessionId } = await chat.createSession({});
   const message = "Hi";
   const calls = [
-    chat.updateSession({ sessionId }),
-    chat.forkSession({ sessionId }),
-    collect(chat.watchSession({ sessionId })),
     collect(chat.getAttachment({ sessionId, attachmentId: "a" })),
-    chat.listSessions({ query: "words" }),
-    chat.cancelTurn({ sessionId, requestId: "r" }),
-    chat.sendMessage({ sessionId, type: ChatRequest_Type.REGENERATE }),
-    chat.sendMessage({ sessionId, message, onBusy: OnBusy.INTERRUPT }),
     chat.sendMessage({ sessionId, message, attachments: [{ name: "a" }] }),
-    collect(chat.streamChat({ sessionId, message, afterSequence: 1n })),
+    collect(chat.streamChat({ sessionId, message, attachments: [{ name: "a" }] })),
   ];
   for (const error of await Promise.all(calls.map(failureOf))) {
     assertError(error, Code.Unimplemented, "NOT_IMPLEMENTED");
