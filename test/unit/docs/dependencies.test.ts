@@ -7,11 +7,11 @@ test("docs/dependencies.md gives a reason for every dependency and lists no othe
     dependencies: Record<string, string>;
     devDependencies: Record<string, string>;
   };
-  const [runTime = "", toBuild = ""] =
-    readRepositoryFile("docs/dependencies.md").split("## To build");
+  const [runTime = "", bundledOrBuilt = ""] =
+    readRepositoryFile("docs/dependencies.md").split("## In the page");
   for (const [text, listed] of [
     [runTime, dependencies],
-    [toBuild, devDependencies],
+    [bundledOrBuilt, devDependencies],
   ] as const) {
     const rows = codeRows(text);
     assert.deepEqual(rows.map(([name]) => name).sort(), Object.keys(listed).sort());
