@@ -36,6 +36,7 @@ export async function fillStore(file: string, messages: number): Promise<Filled>
   });
   const retention = { retentionMs: 0, retentionBytes: 2 ** 20 };
   const log = await createSqliteEventLog(database, { clock: systemClock, ...retention });
+  await log.startRetention();
   const store = createSqliteStore(database);
   const words = createWords();
   const sessions = Math.ceil(messages / 2 / turnsPerSession);
@@ -98,6 +99,7 @@ async function addTurn(
   const end = endOf(live, outcome, acquired.messages);
   await append([{ ...end, ...place(chunksPerReply) }]);
   await store.endTurn(storedEnd(live, fence, end));
+  await log.release(sessionId, turnId);
 }
 
 const noUsage = {

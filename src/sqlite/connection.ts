@@ -7,6 +7,8 @@ export interface Connection {
   /** The first row, or undefined. The caller states the row's type; STRICT tables keep it true. */
   get<Row>(sql: string, values?: SqlValues): Row | undefined;
   all<Row>(sql: string, values?: SqlValues): Row[];
+  /** The rows one by one, read as they are asked for. Not to be begun again before it has ended. */
+  each<Row>(sql: string, values?: SqlValues): Iterable<Row>;
   /** How many rows were changed. */
   run(sql: string, values?: SqlValues): number;
 }
@@ -30,6 +32,8 @@ export function createConnection(database: DatabaseSync): Connection {
     get: <Row>(sql: string, values: SqlValues = {}) =>
       prepared(readers, sql).get(values) as Row | undefined,
     all: <Row>(sql: string, values: SqlValues = {}) => prepared(readers, sql).all(values) as Row[],
+    each: <Row>(sql: string, values: SqlValues = {}) =>
+      prepared(readers, sql).iterate(values) as Iterable<Row>,
     run: (sql, values = {}) => Number(prepared(writers, sql).run(values).changes),
   };
 }

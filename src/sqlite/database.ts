@@ -1,24 +1,28 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { storageUnavailable } from "../chat/errors.ts";
+import { type BatchQueue, createBatchQueue } from "./batch-queue.ts";
+import { type Checkpoints, createCheckpoints } from "./checkpoints.ts";
 import type { DatabaseOwner } from "./errors.ts";
 import type { OperationTable } from "./module.ts";
 import {
   type Durability,
   deserializeError,
-  type OperationRequest,
-  type Outcome,
+  type ReaderOptions,
+  type ReaderReply,
+  type ReaderRequest,
   type WorkerOptions,
   type WorkerReply,
   type WorkerRequest,
 } from "./protocol.ts";
+import { createReadQueue, type ReadQueue } from "./read-queue.ts";
 import { siblingModule } from "./sibling-module.ts";
 
 export type DatabaseOptions = {
   /** Made, with its folder, when it is not there; readable by this account alone. */
   file: string;
   durability: Durability;
-  /** Modules of operations and migrations, see OperationModule; the worker imports them. */
+  /** Modules of operations and migrations, see OperationModule; the threads import them. */
   modules: readonly URL[];
   /** What a second process is told of this one. */
   owner: { url: string };
@@ -27,9 +31,11 @@ export type DatabaseOptions = {
 export type CallOptions = {
   /** With durability `full`: answered only when the disk has it. */
   durable: boolean;
+  /** A slice of work that can wait: run in a batch of its own, and in turns with the other batches. */
+  background?: boolean;
 };
 
-/** A SQLite file that a worker thread owns; the event loop never waits for its disk. */
+/** A SQLite file that worker threads own; the event loop never waits for its disk. */
 export interface Database {
   /** The file, links resolved. */
   readonly file: string;
@@ -37,13 +43,20 @@ export interface Database {
   /**
    * Runs a module's operation by its full name ("module.operation") and resolves once it is committed.
    * What is called in one tick is run in that order and committed together; so is what was called while
-   * the batch before it ran. `args` may be a function: it is called when the batch leaves, so that it can
+   * the batch before it ran; only background calls go alone. `args` may be a function: it is called when the batch leaves, so that it can
    * carry everything that has come up until then.
    *
    * Rejects with the ChatError that the operation threw, with STORAGE_UNAVAILABLE when the storage failed
    * or the database is closed (then nothing was changed), and otherwise with a plain Error.
    */
   call(operation: string, args: unknown, options: CallOptions): Promise<unknown>;
+
+  /**
+   * Runs one of a module's `reads` on a thread and a connection of their own, so that however long it takes
+   * no call waits for it. It sees what was resolved before it was called; of calls that are on their way it
+   * may see some or none. Rejects as `call` does.
+   */
+  read(operation: string, args: unknown): Promise<unknown>;
 
   /**
    * Resolves when the file can be read and, where it has refused a write, takes one again. Rejects with
@@ -74,8 +87,22 @@ export function createCaller<Table extends OperationTable>(
     database.call(`${moduleName}.${name}`, args, options) as ReturnType<Caller<Table>>;
 }
 
+/** Reads of one module, typed by its table. */
+export type Reader<Table extends OperationTable> = <Name extends keyof Table & string>(
+  name: Name,
+  args: Parameters<Table[Name]>[1],
+) => Promise<ReturnType<Table[Name]>>;
+
+/** The typed reads of the module `moduleName`. */
+export function createReader<Table extends OperationTable>(
+  database: Database,
+  moduleName: string,
+): Reader<Table> {
+  return (name, args) => database.read(`${moduleName}.${name}`, args) as ReturnType<Reader<Table>>;
+}
+
 /**
- * Opens the file on a worker thread and brings its schema up to date.
+ * Opens the file on its threads and brings its schema up to date.
  *
  * Rejects with DatabaseInUseError when another process (or this one) has it open, DatabaseTooNewError when
  * a later release wrote it, DatabaseUnusableError when it is no database of ours.
@@ -87,143 +114,106 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     url,
     startedAt,
   });
-  const workerData: WorkerOptions = {
+  const modules = options.modules.map((url) => url.href);
+  const { worker, file } = await startWriter({
     file: options.file,
-    modules: options.modules.map((url) => url.href),
+    modules,
     owner: describe(options.owner),
-  };
-  const worker = new Worker(siblingModule("worker", import.meta.url), { workerData });
-  const [reply]: WorkerReply[] = await once(worker, "message");
-  if (reply?.type !== "ready") {
-    await worker.terminate();
-    throw reply?.type === "refused" ? deserializeError(reply.error) : new Error("no answer");
-  }
-  const queue = createQueue(worker, options.durability);
+  });
+  const reader = await startReader({ file, modules }, worker);
+  const threads = connectThreads(worker, reader, options.durability);
+  const { writes, reads } = threads;
+  let closing: Promise<void> | undefined;
+  const unlessClosing = (run: () => Promise<unknown>) =>
+    closing === undefined
+      ? run()
+      : Promise.reject(storageUnavailable(new Error("the database is closing")));
+  const call: Database["call"] = (name, args, callOptions) =>
+    unlessClosing(() => writes.call(name, args, callOptions));
   return {
-    file: reply.file,
-    call: queue.call,
+    file,
+    call,
+    read: (name, args) => unlessClosing(() => reads.read(name, args)),
     check: async () => {
-      await queue.call("database.check", undefined, { durable: false });
+      await call("database.check", undefined, { durable: false });
     },
     setOwner: async (owner) => {
-      await queue.call("database.setOwner", describe(owner), { durable: false });
-    },
-    close: queue.close,
-  };
-}
-
-type Waiting = OperationRequest & {
-  durable: boolean;
-  resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
-};
-
-/** Gathers calls into batches, one on its way at a time. */
-function createQueue(worker: Worker, durability: Durability): Pick<Database, "call" | "close"> {
-  let waiting: Waiting[] = [];
-  let running: Waiting[] = [];
-  let scheduled = false;
-  let failure: Error | undefined;
-  let closing: Promise<void> | undefined;
-  let onDrained: (() => void) | undefined;
-  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-
-  function advance(): void {
-    if (scheduled || running.length > 0) return;
-    if (waiting.length === 0) {
-      onDrained?.();
-      return;
-    }
-    scheduled = true;
-    // After this tick's callbacks and their promises: all that they call leaves together.
-    setImmediate(send);
-  }
-
-  function send(): void {
-    scheduled = false;
-    const batch = waiting;
-    waiting = [];
-    running = batch.filter(resolveArgs);
-    const sync = durability === "full" && running.some(({ durable }) => durable);
-    try {
-      if (running.length > 0)
-        post(worker, { type: "batch", sync, operations: running.map(toRequest) });
-    } catch (error) {
-      // Arguments that cannot be cloned are the caller's mistake; nothing has left.
-      settle(running, ({ reject }) => reject(error));
-    }
-    advance();
-  }
-
-  function settle(batch: readonly Waiting[], each: (one: Waiting, index: number) => void): void {
-    if (batch === running) running = [];
-    batch.forEach(each);
-  }
-
-  function fail(error: Error): void {
-    failure ??= error;
-    const lost = [...running, ...waiting];
-    running = [];
-    waiting = [];
-    settle(lost, ({ reject }) => reject(storageUnavailable(failure)));
-    onDrained?.();
-  }
-
-  worker.on("message", (reply: WorkerReply) => {
-    if (reply.type !== "batch") return;
-    settle(running, (one, index) => answer(one, reply.outcomes[index]));
-    advance();
-  });
-  worker.once("error", fail);
-  worker.once("exit", () => fail(new Error("the database is closed")));
-
-  async function drainAndClose(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      onDrained = resolve;
-      advance();
-    });
-    post(worker, { type: "close" });
-    await exited;
-  }
-
-  return {
-    call(name, args, { durable }) {
-      if (failure !== undefined || closing !== undefined) {
-        return Promise.reject(storageUnavailable(failure ?? new Error("the database is closing")));
-      }
-      return new Promise((resolve, reject) => {
-        waiting.push({ name, args, durable, resolve, reject });
-        advance();
-      });
+      await call("database.setOwner", describe(owner), { durable: false });
     },
     close() {
-      closing ??= drainAndClose();
+      closing ??= threads.close();
       return closing;
     },
   };
 }
 
-/** Calls an operation's `args` where they are a function; false when that threw, which is its answer. */
-function resolveArgs(one: Waiting): boolean {
-  try {
-    if (typeof one.args === "function") one.args = one.args();
-    return true;
-  } catch (error) {
-    one.reject(error);
-    return false;
+async function startWriter(workerData: WorkerOptions): Promise<{ worker: Worker; file: string }> {
+  const worker = new Worker(siblingModule("worker", import.meta.url), { workerData });
+  const [reply]: WorkerReply[] = await once(worker, "message");
+  if (reply?.type === "ready") return { worker, file: reply.file };
+  await worker.terminate();
+  throw reply?.type === "refused" ? deserializeError(reply.error) : new Error("no answer");
+}
+
+/** Where it cannot be started the writing thread is closed. */
+async function startReader(workerData: ReaderOptions, writer: Worker): Promise<Worker> {
+  const reader = new Worker(siblingModule("reader", import.meta.url), { workerData });
+  const [reply]: ReaderReply[] = await once(reader, "message");
+  if (reply?.type === "ready") return reader;
+  await reader.terminate();
+  await askToClose(writer);
+  throw reply?.type === "refused" ? deserializeError(reply.error) : new Error("no answer");
+}
+
+type Threads = { writes: BatchQueue; reads: ReadQueue; close: () => Promise<void> };
+
+/** The queues of both threads. Where one of them dies the other is ended, and every call fails. */
+function connectThreads(worker: Worker, reader: Worker, durability: Durability): Threads {
+  const reads = createReadQueue(reader);
+  const writes: BatchQueue = createBatchQueue(worker, {
+    durability,
+    onWritten: (wal) => checkpoints.afterBatch(wal),
+  });
+  const checkpoints: Checkpoints = createCheckpoints(reads, writes);
+  let closed = false;
+
+  function fail(error: Error): void {
+    writes.fail(error);
+    reads.fail(error);
+    void checkpoints.close();
   }
+  for (const thread of [worker, reader]) {
+    thread.once("error", fail);
+    thread.once("exit", () => {
+      fail(new Error("the database is closed"));
+      // The lock went with the writing thread, and a file without checkpoints would grow for ever.
+      if (!closed) void Promise.all([worker.terminate(), reader.terminate()]);
+    });
+  }
+  const exits = [worker, reader].map((thread) => exitOf(thread));
+
+  return {
+    writes,
+    reads,
+    async close() {
+      await Promise.all([writes.drained(), reads.drained()]);
+      await checkpoints.close();
+      closed = true;
+      // The last connection is the one that empties the WAL and frees the file.
+      await askToClose(reader);
+      await askToClose(worker);
+      await Promise.all(exits);
+    },
+  };
 }
 
-function toRequest({ name, args }: Waiting): OperationRequest {
-  return { name, args };
+async function askToClose(thread: Worker): Promise<void> {
+  if (thread.threadId < 0) return;
+  const exit = exitOf(thread);
+  thread.postMessage({ type: "close" } satisfies WorkerRequest & ReaderRequest);
+  await exit;
 }
 
-function answer({ resolve, reject }: Waiting, outcome: Outcome | undefined): void {
-  if (outcome === undefined) reject(new Error("the operation has no answer"));
-  else if ("error" in outcome) reject(deserializeError(outcome.error));
-  else resolve(outcome.value);
-}
-
-function post(worker: Worker, request: WorkerRequest): void {
-  worker.postMessage(request);
+function exitOf(thread: Worker): Promise<void> {
+  return new Promise((resolve) => thread.once("exit", () => resolve()));
 }

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -60,6 +61,24 @@ export function acquireLock(file: string, owner: DatabaseOwner): DatabaseLock {
   return lock;
 }
 
+/**
+ * Who has the lock of a database: the process, "unknown" where it has not said, undefined where nobody has it.
+ * Takes the lock and gives it back at once where it is free. Throws what SQLite says.
+ */
+export function findHolder(file: string): DatabaseOwner | "unknown" | undefined {
+  if (!existsSync(`${file}.lock`)) return undefined;
+  const database = new DatabaseSync(`${file}.lock`, { timeout: 0 });
+  try {
+    database.exec("BEGIN IMMEDIATE; ROLLBACK");
+    return undefined;
+  } catch (error) {
+    if (sqliteCode(error) !== 5) throw error;
+    return waitForOwner(`${file}.owner.json`) ?? "unknown";
+  } finally {
+    database.close();
+  }
+}
+
 /** The file's one true path, whatever links lead to it; its folder is made for this account alone. */
 export function resolveDatabaseFile(file: string): string {
   const absolute = resolve(file);
@@ -108,7 +127,8 @@ function readOwner(ownerFile: string): DatabaseOwner | undefined {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process of that id runs. */
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

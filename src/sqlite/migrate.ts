@@ -3,7 +3,7 @@ import { DatabaseTooNewError, DatabaseUnusableError } from "./errors.ts";
 import type { OperationModule } from "./module.ts";
 
 /** "chwr": marks the file as ours (sqlite.org/pragma.html#pragma_application_id). */
-const applicationId = 0x63_68_77_72;
+export const applicationId = 0x63_68_77_72;
 
 /**
  * Marks a new file as ours. Throws DatabaseUnusableError for one that another program has filled, and
@@ -45,14 +45,16 @@ export function migrate(
   }
 }
 
-function appliedVersions(database: DatabaseSync): Map<string, number> {
+/** The highest version that each module has in this database. */
+export function appliedVersions(database: DatabaseSync): Map<string, number> {
   const rows = database
     .prepare("SELECT module, max(version) AS version FROM schema_migrations GROUP BY module")
     .all() as { module: string; version: number }[];
   return new Map(rows.map(({ module, version }) => [module, version]));
 }
 
-function refuseNewer(
+/** Throws DatabaseTooNewError where a module has a version that this program does not know. */
+export function refuseNewer(
   applied: ReadonlyMap<string, number>,
   file: string,
   modules: readonly OperationModule[],

@@ -18,10 +18,26 @@ export type Migration = {
   sql: string;
 };
 
-/** What an adapter brings to the worker; a module file exports these three names. */
+/** What an adapter brings to the worker; a module file exports these names. */
 export type OperationModule = {
   /** Prefixes its operations' names, and tells its migrations from those of others. */
   moduleName: string;
   operations: OperationTable;
+  /** Those that only read, and may be long: they run on the reading thread, see Database.read. */
+  reads?: OperationTable;
   migrations: readonly Migration[];
 };
+
+/** The operations of all modules by their full names. */
+export function fullTable(
+  modules: readonly OperationModule[],
+  pick: (module: OperationModule) => OperationTable | undefined,
+): Record<string, Operation> {
+  const table: Record<string, Operation> = {};
+  for (const module of modules) {
+    for (const [name, operation] of Object.entries(pick(module) ?? {})) {
+      table[`${module.moduleName}.${name}`] = operation;
+    }
+  }
+  return table;
+}

@@ -15,7 +15,7 @@ import {
 /** `full`: what a durable operation wrote survives a power cut; `normal`: it survives `kill -9`. */
 export type Durability = "full" | "normal";
 
-/** What the worker is started with. */
+/** What the writing thread is started with. */
 export type WorkerOptions = {
   file: string;
   /** Addresses of the operation modules, see OperationModule. */
@@ -23,9 +23,19 @@ export type WorkerOptions = {
   owner: DatabaseOwner;
 };
 
+/** What the reading thread is started with, once the file is ours and its schema up to date. */
+export type ReaderOptions = {
+  /** As the writing thread has resolved it. */
+  file: string;
+  modules: readonly string[];
+};
+
 export type OperationRequest = { name: string; args: unknown };
 
-/** To the worker; each but `close` is answered by one WorkerReply, `close` by the worker's exit. */
+/** How large the WAL is, in pages, and how many of these are not in the database yet. */
+export type WalState = { pages: number; unmoved: number };
+
+/** To the writing thread; each but `close` is answered by one WorkerReply, `close` by the worker's exit. */
 export type WorkerRequest =
   | {
       type: "batch";
@@ -40,7 +50,25 @@ export type Outcome = { value: unknown } | { error: SerializedError };
 export type WorkerReply =
   | { type: "ready"; file: string }
   | { type: "refused"; error: SerializedError }
-  | { type: "batch"; outcomes: readonly Outcome[] };
+  | {
+      type: "batch";
+      outcomes: readonly Outcome[];
+      /** Undefined where nothing was written. */
+      wal: WalState | undefined;
+    };
+
+/** To the reading thread; each but `close` is answered by one ReaderReply, `close` by its exit. */
+export type ReaderRequest =
+  | { type: "read"; operation: OperationRequest }
+  | { type: "checkpoint" }
+  | { type: "close" };
+
+export type ReaderReply =
+  | { type: "ready" }
+  | { type: "refused"; error: SerializedError }
+  | { type: "read"; outcome: Outcome }
+  /** Undefined where it failed. */
+  | { type: "checkpoint"; wal: WalState | undefined };
 
 /** An error in a form that structured clone keeps whole: it drops an error's class and own fields. */
 export type SerializedError =
@@ -96,6 +124,7 @@ function serializeChatError(error: ChatError): SerializedError {
   const options: ChatErrorOptions = {
     retryable,
     fields: [...error.fields],
+    quotas: [...error.quotas],
     metadata: { ...error.metadata },
     // A text: the cause is for the server's log, and anything else might not survive the clone.
     ...(cause === undefined ? {} : { cause: inspect(cause) }),

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { createBatchRunner } from "./batch.ts";
-import { createCheckpointer } from "./checkpoint.ts";
+import { createWalGauge, emptyWal } from "./checkpoint.ts";
 import {
   DatabaseInUseError,
   type DatabaseOwner,
@@ -10,7 +10,7 @@ import {
 } from "./errors.ts";
 import { acquireLock, createPrivateFile, type DatabaseLock, resolveDatabaseFile } from "./lock.ts";
 import { claim, migrate } from "./migrate.ts";
-import type { Operation, OperationModule } from "./module.ts";
+import { fullTable, type Operation, type OperationModule } from "./module.ts";
 import {
   serializeError,
   type WorkerOptions,
@@ -20,8 +20,9 @@ import {
 import { createWriteCheck, type WriteCheck } from "./write-check.ts";
 
 /**
- * The one thread that touches the database file. It answers each batch when it has been committed, and
- * imports its operations by address, so that this folder knows no adapter.
+ * The one thread that writes the database file. It answers each batch when it has been committed, and
+ * imports its operations by address, so that this folder knows no adapter. Long reads and checkpoints are
+ * the reading thread's, see reader.ts.
  */
 async function main(port: MessagePort, options: WorkerOptions): Promise<void> {
   const modules: OperationModule[] = await Promise.all(options.modules.map((url) => import(url)));
@@ -39,16 +40,15 @@ function serve(
 ): void {
   const writeCheck = createWriteCheck(database);
   const runBatch = createBatchRunner(database, operationTable(modules, lock, writeCheck));
-  const checkpointer = createCheckpointer(database);
+  const walAfterBatch = createWalGauge(database);
   port.on("message", (request: WorkerRequest) => {
     if (request.type === "batch") {
       const outcomes = runBatch(request.operations, request.sync);
       writeCheck.note(outcomes);
-      reply(port, { type: "batch", outcomes });
-      checkpointer.afterBatch();
+      reply(port, { type: "batch", outcomes, wal: walAfterBatch() });
       return;
     }
-    checkpointer.finish();
+    emptyWal(database);
     database.close();
     lock.release();
     port.close();
@@ -91,16 +91,11 @@ function operationTable(
   lock: DatabaseLock,
   writeCheck: WriteCheck,
 ): Record<string, Operation> {
-  const table: Record<string, Operation> = {
+  return {
     "database.setOwner": (_connection, owner: DatabaseOwner) => lock.describe(owner),
     "database.check": writeCheck.run,
+    ...fullTable(modules, ({ operations }) => operations),
   };
-  for (const { moduleName, operations } of modules) {
-    for (const [name, operation] of Object.entries(operations)) {
-      table[`${moduleName}.${name}`] = operation;
-    }
-  }
-  return table;
 }
 
 function reply(port: MessagePort, message: WorkerReply): void {

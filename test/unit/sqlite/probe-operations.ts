@@ -51,6 +51,46 @@ export const operations = {
   exit: (): void => {
     process.exit(1);
   },
+  /** Keeps the writing thread, until another thread says that it may go on. */
+  waitUntilReleased: (_connection: Connection, { gate }: { gate: Gate }): void => waitAt(gate),
+} satisfies OperationTable;
+
+export const reads = {
+  /** Reads the notes as they were before it waits, until another thread says that it may end. */
+  textsOnceReleased(connection: Connection, { gate }: { gate: Gate }): string[] {
+    const texts = operations.texts(connection);
+    waitAt(gate);
+    return texts;
+  },
+  texts: operations.texts,
+  write: operations.write,
+  exit: operations.exit,
 } satisfies OperationTable;
 
 export type ProbeOperations = typeof operations;
+
+export type ProbeReads = typeof reads;
+
+/** Where a thread waits: 1 when it has come, 2 when it may go on. */
+export type Gate = Int32Array<SharedArrayBuffer>;
+
+export function createGate(): Gate {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
+
+/** Resolves when a thread waits at the gate. */
+export async function reached(gate: Gate): Promise<void> {
+  const { value } = Atomics.waitAsync(gate, 0, 0);
+  await value;
+}
+
+export function release(gate: Gate): void {
+  Atomics.store(gate, 0, 2);
+  Atomics.notify(gate, 0);
+}
+
+function waitAt(gate: Gate): void {
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  Atomics.wait(gate, 0, 1);
+}

@@ -6,12 +6,14 @@ import { eventLogModule } from "../../../src/event-log/sqlite.ts";
 import {
   type Caller,
   createCaller,
+  createReader,
   type Database,
   type DatabaseOptions,
   openDatabase,
+  type Reader,
 } from "../../../src/sqlite/database.ts";
 import { storeModule } from "../../../src/store/sqlite.ts";
-import type { ProbeOperations } from "./probe-operations.ts";
+import type { ProbeOperations, ProbeReads } from "./probe-operations.ts";
 
 export const probeModule: URL = new URL("./probe-operations.ts", import.meta.url);
 
@@ -22,7 +24,11 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-export type Probe = { database: Database; probe: Caller<ProbeOperations> };
+export type Probe = {
+  database: Database;
+  probe: Caller<ProbeOperations>;
+  read: Reader<ProbeReads>;
+};
 
 /** Opens a database with every module there is and the probe's; closed after the test. */
 export async function openProbe(
@@ -38,5 +44,6 @@ export async function openProbe(
     ...options,
   });
   t.after(() => database.close());
-  return { database, probe: createCaller<ProbeOperations>(database, "probe") };
+  const probe = createCaller<ProbeOperations>(database, "probe");
+  return { database, probe, read: createReader<ProbeReads>(database, "probe") };
 }
