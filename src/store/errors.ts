@@ -30,6 +30,15 @@ export function queueFull(sessionId: string, queuedTurnsMax: number): ChatError 
   });
 }
 
+/** The principal has as many sessions as it may; waiting does not help. */
+export function tooManySessions(sessionsMax: number): ChatError {
+  const description = `${sessionsMax} sessions`;
+  const message = `you may have ${description}; delete one that you no longer need`;
+  return new ChatError("resource_exhausted", "TOO_MANY_SESSIONS", message, {
+    quotas: [{ subject: "SESSIONS_PER_PRINCIPAL_MAX", description }],
+  });
+}
+
 /** The session's settings have changed since the caller read them. */
 export function etagMismatch(sessionId: string, etag: string): ChatError {
   const message = `the session has changed; its etag is ${etag} now`;

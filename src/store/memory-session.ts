@@ -157,9 +157,10 @@ export function replaceMessages(
   }
 }
 
-export function addEnd(stored: MemorySession, turn: MemoryTurn, end: TurnEnd): void {
+/** False where the turn had ended before; the first end stays. */
+export function addEnd(stored: MemorySession, turn: MemoryTurn, end: TurnEnd): boolean {
   if (turn.state === "queued" || turn.fence !== end.fence) throw staleFence(end);
-  if (turn.state === "ended") return;
+  if (turn.state === "ended") return false;
   turn.state = "ended";
   turn.end = end;
   if (stored.runningTurnId === end.turnId) stored.runningTurnId = "";
@@ -169,6 +170,7 @@ export function addEnd(stored: MemorySession, turn: MemoryTurn, end: TurnEnd): v
   stored.usage = sum(stored.usage, end.usage);
   stored.lastSequence = Math.max(stored.lastSequence, end.sequence);
   touch(stored, end.endedAt);
+  return true;
 }
 
 function addReply(stored: MemorySession, { turn, position }: MemoryTurn, end: TurnEnd): void {

@@ -1,9 +1,16 @@
 import { type Clock, systemClock } from "../chat/clock.ts";
 import { sessionNotFound } from "../chat/errors.ts";
 import type { Principal, Session } from "../chat/session.ts";
-import type { NewFork, NewTurn, RequestKey, SessionChanges } from "../chat/store.ts";
+import type {
+  ExpiredRequest,
+  ExpiredSession,
+  NewFork,
+  NewTurn,
+  RequestKey,
+  SessionChanges,
+} from "../chat/store.ts";
 import type { TurnEnd } from "../chat/turn.ts";
-import { etagMismatch, turnNotFound } from "./errors.ts";
+import { etagMismatch, tooManySessions, turnNotFound } from "./errors.ts";
 import { messagesList, sessionsList } from "./lists.ts";
 import { forkOf } from "./memory-fork.ts";
 import { createMemoryRequests } from "./memory-requests.ts";
@@ -22,7 +29,9 @@ import {
   visibleMessages,
   withdrawTurn,
 } from "./memory-session.ts";
-import { createPage, type PageKey, parsePageToken } from "./page-token.ts";
+import { createMemoryUsage } from "./memory-usage.ts";
+import { takePage } from "./message-page.ts";
+import { createPage, createPageOf, type PageKey, parsePageToken } from "./page-token.ts";
 import { parseQuery } from "./search-words.ts";
 import type { TidyStore } from "./tidier.ts";
 
@@ -30,6 +39,7 @@ import type { TidyStore } from "./tidier.ts";
 export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {}): TidyStore {
   const sessions = new Map<string, MemorySession>();
   const requests = createMemoryRequests();
+  const usage = createMemoryUsage();
   /** Those whose events may not be dropped yet. */
   const deleted = new Set<string>();
 
@@ -44,17 +54,25 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     return found;
   }
 
-  function insertSession(session: Session): void {
-    if (!sessions.has(session.sessionId)) {
-      sessions.set(session.sessionId, createMemorySession(session));
-    }
+  function sessionsOf(principal: Principal): MemorySession[] {
+    return Array.from(sessions.values()).filter(({ session }) => session.principal === principal);
   }
 
-  function createSession(session: Session, requestKey?: RequestKey): Session {
+  function requireRoom(principal: Principal, sessionsMax = Number.POSITIVE_INFINITY): void {
+    if (sessionsOf(principal).length >= sessionsMax) throw tooManySessions(sessionsMax);
+  }
+
+  function insertSession(session: Session, sessionsMax?: number): void {
+    if (sessions.has(session.sessionId)) return;
+    requireRoom(session.principal, sessionsMax);
+    sessions.set(session.sessionId, createMemorySession(session));
+  }
+
+  function createSession(session: Session, requestKey?: RequestKey, sessionsMax?: number): Session {
     const { principal, sessionId } = session;
     const used = requests.find(principal, "session", requestKey);
     if (used) return require(principal, used.sessionId).session;
-    insertSession(session);
+    insertSession(session, sessionsMax);
     requests.add(principal, "session", requestKey, { sessionId, turnId: "" });
     return find(principal, sessionId)?.session ?? session;
   }
@@ -71,6 +89,7 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     const used = requests.find(principal, "fork", requestKey);
     if (used) return require(principal, used.sessionId);
     const made = forkOf(require(principal, fork.fromSessionId), fork);
+    requireRoom(principal, fork.sessionsMax);
     sessions.set(sessionId, made);
     requests.add(principal, "fork", requestKey, { sessionId, turnId: "" });
     return made;
@@ -85,6 +104,7 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
       return { outcome: "repeated" as const, turnId, sessionId };
     }
     const opened = session && !sessions.has(sessionId) ? createMemorySession(session) : undefined;
+    if (opened) requireRoom(principal, newTurn.sessionsMax);
     addTurn(opened ?? require(principal, sessionId), newTurn);
     if (opened) sessions.set(sessionId, opened);
     requests.add(principal, "turn", requestKey, { sessionId, turnId });
@@ -96,7 +116,21 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     if (found === undefined) return;
     const turn = found.turns.get(end.turnId);
     if (turn === undefined) throw turnNotFound(end);
-    addEnd(found, turn, end);
+    if (addEnd(found, turn, end)) usage.add(found.session.principal, end);
+  }
+
+  function listExpired({ before, count, after }: ExpiredRequest): ExpiredSession[] {
+    return Array.from(sessions.values())
+      .filter(({ turns }) => Array.from(turns.values()).every(({ state }) => state === "ended"))
+      .map(({ session: { principal, sessionId, updatedAt } }) => ({
+        principal,
+        sessionId,
+        updatedAt,
+      }))
+      .filter(({ updatedAt }) => updatedAt < before)
+      .sort((one, other) => compare(keyOf(one), keyOf(other)))
+      .filter((session) => after === undefined || compare(keyOf(session), keyOf(after)) > 0)
+      .slice(0, count);
   }
 
   function unfinishedTurns() {
@@ -107,8 +141,8 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
   }
 
   return {
-    createSession: async (session, requestKey) =>
-      structuredClone(createSession(structuredClone(session), requestKey)),
+    createSession: async (session, requestKey, sessionsMax) =>
+      structuredClone(createSession(structuredClone(session), requestKey, sessionsMax)),
 
     async getSession(principal, sessionId) {
       const found = find(principal, sessionId);
@@ -128,17 +162,15 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
       const list = sessionsList(principal, query);
       const after = parsePageToken(list, pageToken);
       const words = parseQuery(query);
-      const found = Array.from(sessions.values())
-        .filter(({ session }) => session.principal === principal)
+      const found = sessionsOf(principal)
         .filter(({ session }) => after === undefined || compare(keyOf(session), after) < 0)
-        .filter((stored) => hasWords(stored, words))
+        .filter((stored) => query === "" || hasWords(stored, words))
         .sort((one, other) => compare(keyOf(other.session), keyOf(one.session)));
       const page = createPage(list, found, pageSize, ({ session }) => keyOf(session));
       return { ...page, items: page.items.map(toDetails) };
     },
 
-    countSessions: async (principal) =>
-      Array.from(sessions.values()).filter(({ session }) => session.principal === principal).length,
+    countSessions: async (principal) => sessionsOf(principal).length,
 
     async deleteSession(principal, sessionId, deletedAt) {
       if (!find(principal, sessionId)) return false;
@@ -150,6 +182,7 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     createTurn: async (newTurn) => createTurn(structuredClone(newTurn)),
     findRequest: async (principal, requestKey) => requests.find(principal, "turn", requestKey),
     findTurnByRequestId: async (principal, requestId) => requests.findTurn(principal, requestId),
+    tokensUsed: async (principal, at) => usage.tokensUsed(principal, at),
 
     async getTurn(principal, sessionId, turnId) {
       const found = find(principal, sessionId)?.turns.get(turnId);
@@ -184,7 +217,8 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
       const found = (includeReplaced ? stored.messages : visibleMessages(stored))
         .filter(({ order }) => from === undefined || (order - from) * sign > 0)
         .sort((one, other) => (one.order - other.order) * sign);
-      const { items, nextPageToken } = createPage(list, found, pageSize, (item) => {
+      const slice = takePage(found, pageSize, (entry) => entry);
+      const { items, nextPageToken } = createPageOf(list, slice, (item) => {
         return { order: item.order, id: item.message.messageId };
       });
       return { items: items.map(({ message }) => structuredClone(message)), nextPageToken };
@@ -205,6 +239,8 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
         .map(({ turn }) => toStoredTurn(turn));
     },
 
+    listExpired: async (request) => structuredClone(listExpired(request)),
+
     unfinishedTurns: async () => structuredClone(unfinishedTurns()),
 
     deletedSessions: async () => Array.from(deleted),
@@ -218,7 +254,10 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     },
 
     check: async () => {},
-    tidy: async () => requests.forget(clock.now()),
+    async tidy() {
+      requests.forget(clock.now());
+      usage.forget(clock.now());
+    },
     close: () => {},
   };
 }
@@ -229,7 +268,7 @@ function firstAfter(end: TurnEnd | undefined, sequence: number): number {
   return entry?.sequence ?? Number.POSITIVE_INFINITY;
 }
 
-function keyOf({ updatedAt, sessionId }: Session): PageKey {
+function keyOf({ updatedAt, sessionId }: Pick<Session, "updatedAt" | "sessionId">): PageKey {
   return { order: updatedAt, id: sessionId };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { invalidArgument } from "../chat/errors.ts";
 import type { Page } from "../chat/store.ts";
+import type { ItemSlice } from "./message-page.ts";
 
 /**
  * Where a page ended: a sort key and the item's id. Keys, not counts, so that a page begins where the last
@@ -43,9 +44,19 @@ export function createPage<Item>(
   pageSize: number,
   keyOf: (item: Item) => PageKey,
 ): Page<Item> {
-  const last = items[pageSize - 1];
-  if (items.length <= pageSize || last === undefined) return { items, nextPageToken: "" };
-  return { items: items.slice(0, pageSize), nextPageToken: createPageToken(list, keyOf(last)) };
+  const hasMore = items.length > pageSize;
+  return createPageOf(list, { items: items.slice(0, pageSize), hasMore }, keyOf);
+}
+
+/** A page of these items. */
+export function createPageOf<Item>(
+  list: ListName,
+  { items, hasMore }: ItemSlice<Item>,
+  keyOf: (item: Item) => PageKey,
+): Page<Item> {
+  const last = items.at(-1);
+  const isLastPage = !hasMore || last === undefined;
+  return { items, nextPageToken: isLastPage ? "" : createPageToken(list, keyOf(last)) };
 }
 
 function hashOf(list: ListName): string {

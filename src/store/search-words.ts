@@ -8,15 +8,19 @@ const queryWordsMax = 16;
  * one, so that a query finds what stands in a longer run.
  */
 const pattern =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]|[[\p{L}\p{N}\p{M}]--[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]]+/gv;
+  /[[\p{L}\p{N}\p{M}]&&[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]]|[[\p{L}\p{N}\p{M}]--[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]]+/gv;
 
-/** The words of a text in their order, without case and accents. */
+/**
+ * The words of a text in their order, without case and accents. Case is folded by letters that are two in capitals
+ * too: ß, ẞ and SS are one, and so are the forms of the Greek sigma.
+ */
 export function wordsOf(text: string): string[] {
   const plain = text
     .normalize("NFKD")
     .replaceAll(/[\u0300-\u036f]/g, "")
     .normalize("NFC");
-  const words = plain.toLowerCase().match(pattern) ?? [];
+  const folded = plain.toLowerCase().replaceAll("ß", "ss").replaceAll("ς", "σ");
+  const words = folded.match(pattern) ?? [];
   return words.map(cut);
 }
 

@@ -26,13 +26,9 @@ export function forkSession(
   const lastOrder = lastOrderOf(connection, fork);
   const idsNeeded = countMessages(connection, fork, lastOrder);
   if (idsNeeded > fork.newMessageIds.length) return { idsNeeded };
-  insertSession(connection, {
-    ...original,
-    sessionId,
-    title: title || original.title,
-    createdAt,
-    updatedAt: createdAt,
-  });
+  const times = { createdAt, updatedAt: createdAt };
+  const session = { ...original, sessionId, title: title || original.title, ...times };
+  insertSession(connection, session, fork.sessionsMax);
   copyMessages(connection, fork, lastOrder);
   countCopies(connection, fork);
   addSearchJobsOfSession(connection, sessionId);

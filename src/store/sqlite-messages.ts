@@ -3,6 +3,7 @@ import type { FinishReason, Message, MessageState, Role } from "../chat/message.
 import type { Principal } from "../chat/session.ts";
 import type { Connection, SqlValues } from "../sqlite/connection.ts";
 import type { MessageOrder } from "./message-order.ts";
+import { type ItemSlice, takePage } from "./message-page.ts";
 import type { PageKey } from "./page-token.ts";
 import { previewOf } from "./preview.ts";
 import { addSearchJob, addSearchJobs } from "./sqlite-search-jobs.ts";
@@ -108,23 +109,25 @@ export type MessageListArgs = {
   after: PageKey | undefined;
 };
 
-/** Up to `count` messages after `after`. Throws `not_found`. */
+/**
+ * Up to `count` messages after `after`, and fewer where they are large, see pageBytesMax. Throws
+ * `not_found`.
+ */
 export function listMessages(
   connection: Connection,
   { principal, sessionId, newestFirst, includeReplaced, count, after }: MessageListArgs,
-): OrderedMessage[] {
+): ItemSlice<OrderedMessage> {
   requireSession(connection, principal, sessionId);
   const [operator, direction] = newestFirst ? ["<", "DESC"] : [">", "ASC"];
-  const values: SqlValues = { principal, sessionId, count };
+  const values: SqlValues = { principal, sessionId };
   if (after) values.order = currentOrder(connection, principal, sessionId, after);
-  return connection
-    .all<MessageRow>(
-      `SELECT * FROM messages WHERE principal = :principal AND session_id = :sessionId
-       ${includeReplaced ? "" : "AND replaced_by_turn_id IS NULL"}
-       ${after ? `AND ord ${operator} :order` : ""} ORDER BY ord ${direction} LIMIT :count`,
-      values,
-    )
-    .map((row) => ({ message: toMessage(row), order: row.ord }));
+  const rows = connection.each<MessageRow>(
+    `SELECT * FROM messages WHERE principal = :principal AND session_id = :sessionId
+     ${includeReplaced ? "" : "AND replaced_by_turn_id IS NULL"}
+     ${after ? `AND ord ${operator} :order` : ""} ORDER BY ord ${direction}`,
+    values,
+  );
+  return takePage(rows, count, (row) => ({ message: toMessage(row), order: row.ord }));
 }
 
 /** Hides messages, and takes them out of the session's sums. Repeating it changes nothing. */

@@ -2,6 +2,10 @@ import type { Connection } from "../sqlite/connection.ts";
 import type { Migration, OperationTable } from "../sqlite/module.ts";
 import { sessionsTurnsMessages } from "./migrations/0001-sessions-turns-messages.ts";
 import { requestsReplacementsSearch } from "./migrations/0002-requests-replacements-search.ts";
+import { sessionActivity } from "./migrations/0003-session-activity.ts";
+import { turnTraces } from "./migrations/0004-turn-traces.ts";
+import { principalUsage } from "./migrations/0005-principal-usage.ts";
+import { listExpired } from "./sqlite-expired.ts";
 import { forkSession } from "./sqlite-fork.ts";
 import { getMessage, listMessages } from "./sqlite-messages.ts";
 import { forgetSome, removeSome } from "./sqlite-removal.ts";
@@ -21,11 +25,18 @@ import {
 } from "./sqlite-sessions.ts";
 import { endTurn, getTurn, turnsAfter, unfinishedTurns } from "./sqlite-turn-ends.ts";
 import { acquireTurn, createTurn, replaceMessages, withdrawTurn } from "./sqlite-turns.ts";
+import { forgetTokens, tokensUsed } from "./sqlite-usage.ts";
 
 /** What the database's worker imports of the store, see sqlite/module.ts. */
 export const moduleName = "store";
 
-export const migrations: readonly Migration[] = [sessionsTurnsMessages, requestsReplacementsSearch];
+export const migrations: readonly Migration[] = [
+  sessionsTurnsMessages,
+  requestsReplacementsSearch,
+  sessionActivity,
+  turnTraces,
+  principalUsage,
+];
 
 /** How long one slice of background work may take of the worker that appends wait for, milliseconds. */
 const sliceMsMax = 3;
@@ -35,26 +46,21 @@ export const operations = {
   getSession,
   updateSession,
   forkSession,
-  listSessions,
-  countSessions,
   deleteSession,
   createTurn,
   findRequest,
   findTurnByRequestId,
+  tokensUsed,
   getTurn,
   acquireTurn,
   withdrawTurn,
   replaceMessages,
   endTurn,
-  listMessages,
   getMessage,
-  turnsAfter,
   unfinishedTurns,
   deletedSessions,
   forgetDeleted,
   raiseEpoch,
-  matchWord,
-  listMatched,
 
   /** Does a slice of what waits in the background. False when nothing is left. */
   tidy(connection: Connection, { now }: { now: number }): boolean {
@@ -63,9 +69,23 @@ export const operations = {
     return (
       removeSome(connection, isOver) ||
       forgetSome(connection, now, isOver) ||
+      forgetTokens(connection, now, isOver) ||
       indexSome(connection, isOver)
     );
   },
 } satisfies OperationTable;
 
+/** What may take long, on the thread beside the writes. */
+export const reads = {
+  listSessions,
+  countSessions,
+  listMessages,
+  turnsAfter,
+  listExpired,
+  matchWord,
+  listMatched,
+} satisfies OperationTable;
+
 export type StoreOperations = typeof operations;
+
+export type StoreReads = typeof reads;

@@ -6,8 +6,8 @@ import { wordsOf } from "./search-words.ts";
 const pieceUnitsMax = 8_192;
 /** Jobs that are looked at together. */
 const jobsMax = 32;
-/** Pages of the index that are merged at a time. */
-const mergePages = 16;
+/** Pages of the index that are merged at a time: a fraction of a millisecond. */
+const mergePages = 8;
 
 /** What the numbers of a rowid can hold, see sqlite-search.ts; what is past it is not found. */
 const numbersMax = { principals: 2 ** 20, sessions: 2 ** 22, rows: 2 ** 21 };
@@ -16,7 +16,7 @@ type Job = { id: number; sessionId: string; messageId: string; unitsDone: number
 
 /** Does some of what waits to be indexed, until `isOver` says so. False when nothing is left. */
 export function indexSome(connection: Connection, isOver: () => boolean): boolean {
-  if (mergeSome(connection)) return true;
+  while (mergeSome(connection)) if (isOver()) return true;
   const jobs = connection.all<Job>(
     `SELECT id, session_id AS sessionId, message_id AS messageId, units_done AS unitsDone
      FROM search_jobs ORDER BY id LIMIT :count`,
@@ -49,7 +49,7 @@ function countChanges(connection: Connection): number {
 /** Indexes a message or title anew. False where there is more of it. */
 function indexText(connection: Connection, job: Job, isOver: () => boolean): boolean {
   if (job.unitsDone === 0) removeRows(connection, job);
-  const text = readText(connection, job);
+  const text = textOfJob(connection, job);
   let from = job.unitsDone;
   while (from < text.length) {
     const to = endOfPiece(text, from);
@@ -58,10 +58,24 @@ function indexText(connection: Connection, job: Job, isOver: () => boolean): boo
     if (from < text.length && isOver()) {
       const values = { id: job.id, unitsDone: from };
       connection.run("UPDATE search_jobs SET units_done = :unitsDone WHERE id = :id", values);
+      begun.set(connection, { ...job, text });
       return false;
     }
   }
+  begun.delete(connection);
   return true;
+}
+
+/**
+ * The text that the last slice has begun: to read a long one again for each slice would take longer than
+ * the slice. Where the message has changed since then, a later job indexes it anew.
+ */
+const begun = new WeakMap<Connection, Job & { text: string }>();
+
+function textOfJob(connection: Connection, job: Job): string {
+  const last = begun.get(connection);
+  const isBegun = last?.id === job.id && last.messageId === job.messageId;
+  return isBegun && last.sessionId === job.sessionId ? last.text : readText(connection, job);
 }
 
 /** Where a piece ends that begins at `from`: between two words, unless one is as long as a piece. */

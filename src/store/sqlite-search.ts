@@ -7,14 +7,16 @@ import { type SessionRow, selectSession, toSession } from "./sqlite-sessions.ts"
 /*
  * A row of the search index is found by its principal, its session and its number among the session's:
  * 20, 22 and 21 bits of the rowid. So the rows of a principal stand together, in the order of sessions: a
- * search reads no others, and goes on from one session to the next, in slices between which the
- * database's worker does what else there is to do.
+ * search reads no others, and goes on from one session to the next, in slices between which the reading
+ * thread does what else there is to do.
  */
 
 /** Rows of the index that one slice reads: a few milliseconds. */
-const sliceRowsMax = 2_000;
+const sliceRowsMax = 5_000;
 /** Sessions of the list that one slice looks at. */
 const sliceSessionsMax = 500;
+/** Letters that the index's own prefixes have at most, see migration 0002. */
+const indexedPrefixMax = 3;
 
 export type MatchArgs = {
   principal: Principal;
@@ -26,33 +28,43 @@ export type MatchArgs = {
 /** Numbers of sessions that have the word, and where the next slice begins; none at the end. */
 export type MatchSlice = { sessions: Set<number>; next?: number };
 
+/**
+ * For a longer beginning of words there are no slices: FTS5 joins the rows of all the words that have it
+ * before it gives the first, and would do so again for each slice.
+ */
 export function matchWord(
   connection: Connection,
-  { principal, queryWord, from }: MatchArgs,
+  { principal, queryWord: { word, isPrefix }, from }: MatchArgs,
 ): MatchSlice {
+  const sessions = new Set<number>();
   const found = connection.get<{ number: number }>(
     "SELECT principal_number AS number FROM search_principals WHERE principal = :principal",
     { principal },
   );
-  if (found === undefined) return { sessions: new Set() };
-  const { word, isPrefix } = queryWord;
-  const rows = connection.all<{ session: number }>(
+  if (found === undefined) return { sessions };
+  const isSliced = !isPrefix || Array.from(word).length <= indexedPrefixMax;
+  const rows = connection.each<{ session: number }>(
     `SELECT (rowid >> 21) & 4194303 AS session FROM search
      WHERE search MATCH :match AND rowid >= (:principal << 43) | (:from << 21)
        AND rowid < (:principal + 1) << 43
-     ORDER BY rowid LIMIT :count`,
+     ORDER BY rowid`,
     {
       // Nothing but letters, digits and marks, so that no word can be an operator (see search-words.ts).
       match: isPrefix ? `"${word}"*` : `"${word}"`,
       principal: found.number,
       from,
-      count: sliceRowsMax,
     },
   );
-  const last = rows.at(-1);
-  const sessions = new Set(rows.map(({ session }) => session));
-  if (rows.length < sliceRowsMax || last === undefined) return { sessions };
-  return { sessions, next: last.session + 1 };
+  let count = 0;
+  for (const { session } of rows) {
+    // Between two sessions, so that the next slice begins with a whole one.
+    if (isSliced && count >= sliceRowsMax && !sessions.has(session)) {
+      return { sessions, next: session };
+    }
+    sessions.add(session);
+    count += 1;
+  }
+  return { sessions };
 }
 
 export type MatchedListArgs = {

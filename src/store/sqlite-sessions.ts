@@ -2,7 +2,7 @@ import { sessionNotFound } from "../chat/errors.ts";
 import type { Principal, Session, SessionDetails } from "../chat/session.ts";
 import type { RequestKey, SessionChanges } from "../chat/store.ts";
 import type { Connection, SqlValues } from "../sqlite/connection.ts";
-import { etagMismatch } from "./errors.ts";
+import { etagMismatch, tooManySessions } from "./errors.ts";
 import type { PageKey } from "./page-token.ts";
 import { addUse, findUse } from "./sqlite-requests.ts";
 import { addSearchJob } from "./sqlite-search-jobs.ts";
@@ -45,12 +45,20 @@ FROM sessions`;
 
 export function createSession(
   connection: Connection,
-  { session, requestKey }: { session: Session; requestKey: RequestKey | undefined },
+  {
+    session,
+    requestKey,
+    sessionsMax,
+  }: {
+    session: Session;
+    requestKey: RequestKey | undefined;
+    sessionsMax: number | undefined;
+  },
 ): Session {
   const { principal, sessionId, createdAt } = session;
   const used = findUse(connection, principal, "session", requestKey);
   if (used) return withoutDetails(requireDetails(connection, principal, used.sessionId));
-  insertSession(connection, session);
+  insertSession(connection, session, sessionsMax);
   if (requestKey) {
     addUse(connection, principal, "session", requestKey, { sessionId, turnId: "", createdAt });
   }
@@ -58,9 +66,14 @@ export function createSession(
   return stored ? withoutDetails(stored) : session;
 }
 
-/** Changes nothing where the id is taken. */
-export function insertSession(connection: Connection, session: Session): void {
+/** Changes nothing where the id is taken. Throws TOO_MANY_SESSIONS. */
+export function insertSession(
+  connection: Connection,
+  session: Session,
+  sessionsMax: number | undefined,
+): void {
   const { sessionId, principal, model, title, createdAt, updatedAt } = session;
+  if (sessionsMax !== undefined) requireRoom(connection, session, sessionsMax);
   const inserted = connection.run(
     `INSERT INTO sessions (session_id, principal, model, title, system_instruction, generation, metadata,
        created_at, updated_at)
@@ -80,6 +93,25 @@ export function insertSession(connection: Connection, session: Session): void {
     },
   );
   if (inserted > 0 && title !== "") addSearchJob(connection, sessionId, "");
+}
+
+/** Throws TOO_MANY_SESSIONS. Looks at no more of the principal's sessions than it may have, and only at their index. */
+function requireRoom(
+  connection: Connection,
+  { principal, sessionId }: Session,
+  sessionsMax: number,
+): void {
+  const row = connection.get<{ count: number }>(
+    `SELECT count(*) AS count FROM (
+       SELECT 1 FROM sessions WHERE principal = :principal AND deleted_at IS NULL LIMIT :sessionsMax
+     )`,
+    { principal, sessionsMax },
+  );
+  if ((row?.count ?? 0) < sessionsMax) return;
+  const known = connection.get("SELECT 1 FROM sessions WHERE session_id = :sessionId", {
+    sessionId,
+  });
+  if (known === undefined) throw tooManySessions(sessionsMax);
 }
 
 export function getSession(

@@ -10,6 +10,7 @@ import { extendReply, hasBegun, replyOf } from "./reply.ts";
 import { hideMessages, insertMessage, latestPreview, updateMessage } from "./sqlite-messages.ts";
 import { findMessage, findTurn, type TurnRow, toStoredTurn, toTurn } from "./sqlite-turn-rows.ts";
 import { findSession } from "./sqlite-turns.ts";
+import { countTokens } from "./sqlite-usage.ts";
 
 export function endTurn(connection: Connection, end: TurnEnd): void {
   const { sessionId, turnId, fence } = end;
@@ -27,6 +28,7 @@ export function endTurn(connection: Connection, end: TurnEnd): void {
   storeSpans(connection, end);
   const preview = latestPreview(connection, turn.principal, sessionId);
   countEnd(connection, end, { replies, preview });
+  countTokens(connection, turn.principal, end);
 }
 
 /** Where the turn's parts stand now, and how many messages the session has more. */

@@ -27,6 +27,7 @@ export type TurnRow = {
   withdrawn_question: string | null;
   reply_message_id: string;
   created_at: number;
+  trace_parent: string | null;
   answered_model: string;
   finish_reason: FinishReason | null;
   error: string | null;
@@ -79,6 +80,7 @@ export function toTurn(connection: Connection, row: TurnRow): Turn {
     replyMessageId: row.reply_message_id,
     userMessage,
     createdAt: row.created_at,
+    ...(row.trace_parent !== null && { traceParent: row.trace_parent }),
   };
 }
 

@@ -42,7 +42,7 @@ export function createTurn(connection: Connection, newTurn: NewTurn): CreateOutc
   if (used) return { outcome: "repeated", ...used };
   const known = findTurn(connection, turnId);
   if (known) return { outcome: "repeated", turnId, sessionId: known.session_id };
-  if (session) insertSession(connection, session);
+  if (session) insertSession(connection, session, newTurn.sessionsMax);
   const found = findSession(connection, sessionId);
   if (found?.principal !== principal) throw sessionNotFound(sessionId);
   const queueOrder = placeInQueue(connection, newTurn, found);
@@ -85,10 +85,10 @@ function insertTurn(connection: Connection, turn: Turn, queueOrder: number): voi
   connection.run(
     `INSERT INTO turns (turn_id, session_id, principal, state, queue_order, request_id, type,
        on_disconnect, replaces, model, system_instruction, generation, chunk_by, question_message_id,
-       reply_message_id, created_at)
+       reply_message_id, created_at, trace_parent)
      VALUES (:turnId, :sessionId, :principal, 'queued', :queueOrder, :requestId, :type,
        :onDisconnect, :replaces, :model, :systemInstruction, :generation, :chunkBy,
-       :questionMessageId, :replyMessageId, :createdAt)`,
+       :questionMessageId, :replyMessageId, :createdAt, :traceParent)`,
     {
       turnId,
       sessionId,
@@ -105,6 +105,7 @@ function insertTurn(connection: Connection, turn: Turn, queueOrder: number): voi
       questionMessageId: turn.userMessage.messageId,
       replyMessageId: turn.replyMessageId,
       createdAt: turn.createdAt,
+      traceParent: turn.traceParent ?? null,
     },
   );
 }

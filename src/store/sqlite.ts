@@ -1,12 +1,19 @@
 import { type Clock, systemClock } from "../chat/clock.ts";
 import type { Principal, SessionDetails } from "../chat/session.ts";
 import type { NewFork, Page, PageRequest } from "../chat/store.ts";
-import { type Caller, createCaller, type Database } from "../sqlite/database.ts";
+import {
+  type Caller,
+  createCaller,
+  createReader,
+  type Database,
+  type Reader,
+} from "../sqlite/database.ts";
 import { siblingModule } from "../sqlite/sibling-module.ts";
 import { messagesList, sessionsList } from "./lists.ts";
-import { createPage, type PageKey, parsePageToken } from "./page-token.ts";
+import { createPage, createPageOf, type PageKey, parsePageToken } from "./page-token.ts";
 import { parseQuery, type QueryWord } from "./search-words.ts";
-import type { StoreOperations } from "./sqlite-operations.ts";
+import type { StoreOperations, StoreReads } from "./sqlite-operations.ts";
+import type { MatchSlice } from "./sqlite-search.ts";
 import { createTidier, type TidyStore } from "./tidier.ts";
 
 /** What the database has to be opened with for this store. */
@@ -15,33 +22,39 @@ export const storeModule: URL = siblingModule("sqlite-operations", import.meta.u
 const durable = { durable: true };
 
 type Call = Caller<StoreOperations>;
+type Read = Reader<StoreReads>;
 
-/** The store in a SQLite file, whose worker runs the operations; see sqlite-operations.ts. */
+/** The store in a SQLite file, whose threads run the operations; see sqlite-operations.ts. */
 export function createSqliteStore(
   database: Database,
   { clock = systemClock }: { clock?: Clock } = {},
 ): TidyStore {
   const read = createCaller<StoreOperations>(database, "store");
-  const tidier = createTidier(() => read("tidy", () => ({ now: clock.now() })));
+  const readLong = createReader<StoreReads>(database, "store");
+  const tidier = createTidier(() =>
+    read("tidy", () => ({ now: clock.now() }), { durable: false, background: true }),
+  );
   const write: Call = async (name, args) => {
     const result = await read(name, args, durable);
     tidier.wake();
     return result;
   };
   return {
-    createSession: (session, requestKey) => write("createSession", { session, requestKey }),
+    createSession: (session, requestKey, sessionsMax) =>
+      write("createSession", { session, requestKey, sessionsMax }),
     getSession: (principal, sessionId) => read("getSession", { principal, sessionId }),
     updateSession: (principal, sessionId, changes, etag, updatedAt) =>
       write("updateSession", { principal, sessionId, changes, etag, updatedAt }),
     forkSession: (fork) => forkSession(write, fork),
-    listSessions: (principal, page) => listSessions(read, principal, page),
-    countSessions: (principal) => read("countSessions", { principal }),
+    listSessions: (principal, page) => listSessions(readLong, principal, page),
+    countSessions: (principal) => readLong("countSessions", { principal }),
     deleteSession: (principal, sessionId, deletedAt) =>
       write("deleteSession", { principal, sessionId, deletedAt }),
     createTurn: (newTurn) => write("createTurn", newTurn),
     findRequest: (principal, requestKey) => read("findRequest", { principal, requestKey }),
     findTurnByRequestId: (principal, requestId) =>
       read("findTurnByRequestId", { principal, requestId }),
+    tokensUsed: (principal, at) => read("tokensUsed", { principal, at }),
     getTurn: (principal, sessionId, turnId) => read("getTurn", { principal, sessionId, turnId }),
     acquireTurn: (sessionId, owner) => write("acquireTurn", { sessionId, owner }),
     withdrawTurn: (sessionId, turnId) => write("withdrawTurn", { sessionId, turnId }),
@@ -54,9 +67,9 @@ export function createSqliteStore(
       const list = messagesList(principal, sessionId, page);
       const after = parsePageToken(list, pageToken);
       const order = { newestFirst, includeReplaced };
-      const args = { principal, sessionId, ...order, count: pageSize + 1, after };
-      const found = await read("listMessages", args);
-      const { items, nextPageToken } = createPage(list, found, pageSize, (item) => {
+      const args = { principal, sessionId, ...order, count: pageSize, after };
+      const slice = await readLong("listMessages", args);
+      const { items, nextPageToken } = createPageOf(list, slice, (item) => {
         return { order: item.order, id: item.message.messageId };
       });
       return { items: items.map(({ message }) => message), nextPageToken };
@@ -64,7 +77,9 @@ export function createSqliteStore(
 
     getMessage: (principal, sessionId, messageId) =>
       read("getMessage", { principal, sessionId, messageId }),
-    turnsAfter: (sessionId, sequence, count) => read("turnsAfter", { sessionId, sequence, count }),
+    turnsAfter: (sessionId, sequence, count) =>
+      readLong("turnsAfter", { sessionId, sequence, count }),
+    listExpired: (request) => readLong("listExpired", request),
     unfinishedTurns: () => read("unfinishedTurns", undefined),
     deletedSessions: () => read("deletedSessions", undefined),
     forgetDeleted: (sessionId) => write("forgetDeleted", { sessionId }),
@@ -76,7 +91,7 @@ export function createSqliteStore(
 }
 
 async function listSessions(
-  read: Call,
+  read: Read,
   principal: Principal,
   { pageSize, pageToken, query }: PageRequest & { query: string },
 ): Promise<Page<SessionDetails>> {
@@ -84,20 +99,20 @@ async function listSessions(
   const after = parsePageToken(list, pageToken);
   const args = { principal, count: pageSize + 1, after };
   const words = parseQuery(query);
-  const found =
-    words.length === 0 ? await read("listSessions", args) : await search(read, words, args);
+  const found = query === "" ? await read("listSessions", args) : await search(read, words, args);
   return createPage(list, found, pageSize, ({ updatedAt, sessionId }) => {
     return { order: updatedAt, id: sessionId };
   });
 }
 
-/** Up to `count` sessions that have all the words, latest change first; read in slices. */
+/** Up to `count` sessions that have all the words (at least one), latest change first; read in slices. */
 async function search(
-  read: Call,
+  read: Read,
   words: readonly QueryWord[],
   { principal, count, after }: { principal: Principal; count: number; after: PageKey | undefined },
 ): Promise<SessionDetails[]> {
   let matched: Set<number> | undefined;
+  if (words.length === 0) return [];
   for (const queryWord of words) {
     const sessions = await matchAll(read, principal, queryWord);
     matched = matched?.intersection(sessions) ?? sessions;
@@ -114,19 +129,18 @@ async function search(
   }
 }
 
-function listSlice(read: Call, args: Parameters<StoreOperations["listMatched"]>[1]) {
+function listSlice(read: Read, args: Parameters<StoreReads["listMatched"]>[1]) {
   return read("listMatched", args);
 }
 
 async function matchAll(
-  read: Call,
+  read: Read,
   principal: Principal,
   queryWord: QueryWord,
 ): Promise<Set<number>> {
   let sessions = new Set<number>();
   for (let from: number | undefined = 0; from !== undefined; ) {
-    const args: Parameters<StoreOperations["matchWord"]>[1] = { principal, queryWord, from };
-    const slice = await read("matchWord", args);
+    const slice: MatchSlice = await read("matchWord", { principal, queryWord, from });
     sessions = sessions.size === 0 ? slice.sessions : sessions.union(slice.sessions);
     from = slice.next;
   }

@@ -15,8 +15,10 @@ export interface TidyStore extends Store {
 
 /** How long after a change the work begins, so that the changes of a moment are done together. */
 const delayMs = 100;
-/** Between two slices: what else the storage has to do comes first. */
-const pauseMs = 20;
+/** Of the time, how much the slices leave for what else the storage has to do: so many times their own. */
+const pauseRatio = 4;
+/** The pause between two slices, milliseconds. A slice that waited long for its turn would else earn a long pause. */
+const pauseMs = { min: 1, max: 12 };
 /** How often it looks for what is due by its time alone. */
 const everyMs = 60 * 60 * 1_000;
 
@@ -55,12 +57,14 @@ export function createTidier(slice: () => Promise<boolean>): Tidier {
     working = true;
     changed = false;
     let more = false;
+    const startedMs = performance.now();
     try {
       more = await slice();
     } finally {
       working = false;
     }
-    if (more) schedule(pauseMs);
+    const pause = (performance.now() - startedMs) * pauseRatio;
+    if (more) schedule(Math.min(Math.max(pause, pauseMs.min), pauseMs.max));
     else if (changed) schedule(delayMs);
   }
 

@@ -5,13 +5,12 @@ import {
   appendTurn,
   batchOf,
   createFakeClock,
+  expired,
   labelOf,
   take,
   updateOf,
 } from "./event-log-samples.ts";
 import type { CreateEventLog } from "./event-log-suite.ts";
-
-const expired = { kind: "data_loss", reason: "EVENTS_EXPIRED" };
 
 export function keepingTests(create: CreateEventLog): void {
   test("the floor is what retention removed last", async (t) => {

@@ -33,6 +33,10 @@ export const end: NewEvent = {
   elapsedMs: 1,
 };
 
+/** How an append under a fence that has been overtaken is refused, and a read of what retention removed. */
+export const staleFence = { kind: "aborted", reason: "STALE_FENCE" };
+export const expired = { kind: "data_loss", reason: "EVENTS_EXPIRED" };
+
 /** A batch of session s1's turn t1 under fence 1, of one chunk; `batch` is also its text. */
 export function batchOf(batch: number, fields: Partial<EventBatch> = {}): EventBatch {
   const events = [chunk(String(batch), batch)];
@@ -81,8 +85,8 @@ export async function take(
   return events;
 }
 
-/** Appends a whole turn of `chunks` chunks; returns where it stands. */
-export function appendTurn(
+/** Appends a whole turn of `chunks` chunks, whose end the store then has; returns where it stands. */
+export async function appendTurn(
   log: EventLog,
   turnId: string,
   fence: number,
@@ -93,7 +97,9 @@ export function appendTurn(
     ...Array.from({ length: chunks }, (_item, index) => chunk(turnId, index + 1)),
     end,
   ];
-  return log.append({ sessionId, turnId, fence, batch: 1, events });
+  const place = await log.append({ sessionId, turnId, fence, batch: 1, events });
+  await log.release(sessionId, turnId);
+  return place;
 }
 
 /** The text of what an event says, to compare by. */

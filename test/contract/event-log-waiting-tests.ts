@@ -7,12 +7,12 @@ import {
   createFakeClock,
   end,
   labelOf,
+  staleFence,
   take,
   waitingBatchOf,
 } from "./event-log-samples.ts";
 import type { CreateEventLog } from "./event-log-suite.ts";
 
-const staleFence = { kind: "aborted", reason: "STALE_FENCE" };
 const cancelled = { ...end, finishReason: "cancelled" } as typeof end;
 
 export function waitingTests(create: CreateEventLog): void {
@@ -89,7 +89,7 @@ export function waitingTests(create: CreateEventLog): void {
     assert.equal((await log.append(waitingBatchOf("t2", 3))).firstSequence, 3);
   });
 
-  test("what a turn wrote while it waits is kept until its end, and all behind it", async (t) => {
+  test("what a turn wrote while it waits is kept until its end is stored, and all behind it", async (t) => {
     const clock = createFakeClock();
     const log = await create(t, { retentionMs: 1_000, clock });
     await appendTurn(log, "t0", 1);
@@ -106,15 +106,22 @@ export function waitingTests(create: CreateEventLog): void {
     await log.append(batchOf(3, { fence: 3, events: [end] }));
     clock.advance(5_000);
     await log.prune();
+    assert.equal(await log.floor("s1"), 2);
+    await log.release("s1", "t1");
+    await log.prune();
     assert.equal(await log.floor("s1"), 7);
   });
 
-  test("a withdrawn turn is let go with its end", async (t) => {
+  test("a withdrawn turn is let go when its end is stored", async (t) => {
     const clock = createFakeClock();
     const log = await create(t, { retentionMs: 1_000, clock });
     await log.append(waitingBatchOf("t2"));
+    await log.release("s1", "t2");
     await log.append(waitingBatchOf("t2", 2, [cancelled]));
     clock.advance(5_000);
+    await log.prune();
+    assert.equal(await log.floor("s1"), 0);
+    await log.release("s1", "t2");
     await log.prune();
     assert.equal(await log.floor("s1"), 2);
   });

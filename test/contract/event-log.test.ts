@@ -78,6 +78,7 @@ test("event log sqlite: fences hold across a restart, also when nothing else is 
   await appendTurn(first.log, "t1", 7);
   await first.close();
   const second = await open(t, file, options);
+  await second.log.startRetention();
   await assert.rejects(second.log.append(batchOf(1, { fence: 6 })), { reason: "STALE_FENCE" });
   await second.log.append(updateOf("s1", "renamed"));
   clock.advance(5_000);
@@ -88,6 +89,26 @@ test("event log sqlite: fences hold across a restart, also when nothing else is 
   await assert.rejects(take(third.log, "s1", 2, 1), { reason: "EVENTS_EXPIRED" });
   await assert.rejects(third.log.append(batchOf(1, { fence: 6 })), { reason: "STALE_FENCE" });
   assert.equal((await appendTurn(third.log, "t2", 8)).firstSequence, 4);
+});
+
+test("event log sqlite: what was there at the start is kept until retention begins", async (t) => {
+  const file = await newFile(t);
+  const clock = createFakeClock();
+  const options = { retentionMs: 1_000, clock };
+  const first = await open(t, file, options);
+  await first.log.append(batchOf(1, { events: [chunk("a"), end] }));
+  await first.log.append({ ...batchOf(1, { events: [end] }), sessionId: "s2", fence: 0 });
+  await first.log.append(batchOf(1, { sessionId: "s3" }));
+  await first.close();
+  clock.advance(5_000);
+  const { log } = await open(t, file, options);
+  const floors = () => Promise.all(["s1", "s2", "s3"].map((sessionId) => log.floor(sessionId)));
+  await log.prune();
+  assert.deepEqual(await floors(), [0, 0, 0]);
+  await log.startRetention();
+  await log.prune();
+  // Of the third there is no end that the store could have.
+  assert.deepEqual(await floors(), [2, 1, 0]);
 });
 
 test("event log sqlite: ticks that one turn holds do not bring back what others had pruned", async (t) => {
@@ -130,6 +151,7 @@ test("event log sqlite: what retention removes leaves the file", async (t) => {
   await log.prune();
   assert.deepEqual(await probe("rowCounts", undefined), { ticks: 1, heads: 1, drops: 1 });
   await log.append(batchOf(2, { events: [end] }));
+  await log.release("s1", "t1");
   clock.advance(5_000);
   await log.prune();
   assert.deepEqual(await probe("rowCounts", undefined), { ticks: 0, heads: 2, drops: 0 });
@@ -172,6 +194,7 @@ test("event log sqlite: pruning makes room on a full disk", async (t) => {
   const { log, probe } = await open(t, await newFile(t), { retentionMs: 1_000, clock });
   const large = [chunk("x".repeat(100_000)), end];
   await log.append(batchOf(1, { events: large }));
+  await log.release("s1", "t1");
   await probe("limitPages", { pagesMax: 1 });
   const next = batchOf(1, { turnId: "t2", fence: 2, events: large });
   await assert.rejects(log.append(next), storageUnavailable);
@@ -256,6 +279,7 @@ test("event log sqlite: a turn that waits is kept over a restart, and so are fen
   assert.deepEqual(repeated, { firstSequence: 3, lastSequence: 3 });
   await assert.rejects(second.log.append(batchOf(1, { fence: 6 })), { reason: "STALE_FENCE" });
   await second.log.append({ ...batchOf(2), turnId: "t2", fence: 8, events: [end] });
+  await second.log.release("s1", "t2");
   clock.advance(5_000);
   await second.log.prune();
   assert.equal(await second.log.floor("s1"), 4);

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { limits } from "../../src/chat/limits.ts";
 import type { Store } from "../../src/chat/store.ts";
 import { alice, bob, newTurn, sampleEnd, sampleSession, sampleTurn } from "./store-samples.ts";
-import { allSessions, type CreateStore, fill, idsOf, oldestFirst } from "./store-steps.ts";
+import {
+  addTurn,
+  allSessions,
+  type CreateStore,
+  fill,
+  idsOf,
+  oldestFirst,
+  run,
+} from "./store-steps.ts";
 
 const badPageToken = { kind: "invalid_argument", fields: [{ field: "page_token" }] };
 
@@ -100,6 +109,31 @@ export function listTests(create: CreateStore): void {
       rest.items.map(({ sessionId }) => sessionId),
       ["b", "a"],
     );
+  });
+
+  test("a page of large messages ends sooner, and the next one goes on", async (t) => {
+    const store = await create(t);
+    // Two bytes a letter: more of them than UTF-16 units.
+    const half = "é".repeat(limits.pageBytesMax / 4);
+    const replies = { t1: half, t2: half, t3: `${half}${half}e`, t4: "e" };
+    await store.createSession(sampleSession());
+    let sequence = 0;
+    for (const [name, text] of Object.entries(replies)) {
+      sequence += 4;
+      await addTurn(store, sampleTurn(name));
+      await run(store, name, { sequence, parts: [{ type: "text", text }] });
+    }
+    const pages: string[][] = [];
+    for (const newestFirst of [false, true]) {
+      let pageToken = "";
+      do {
+        const page = { ...oldestFirst, newestFirst, pageSize: 200, pageToken };
+        const { items, nextPageToken } = await store.listMessages(alice, "s1", page);
+        pages.push(items.filter(({ role }) => role === "model").map(({ turnId }) => turnId));
+        pageToken = nextPageToken;
+      } while (pageToken !== "");
+    }
+    assert.deepEqual(pages, [["t1", "t2"], ["t3"], ["t4"], ["t4", "t3"], ["t2", "t1"], []]);
   });
 
   test("a page token that we did not make, or of another list, is refused", async (t) => {

@@ -66,6 +66,22 @@ export function searchTests(create: CreateStore): void {
     assert.deepEqual(await find(store, "nternationalization"), []);
   });
 
+  test("a beginning that many words have is found wherever one of them stands", async (t) => {
+    const store = await create(t);
+    const words = Array.from({ length: 3_000 }, (_item, index) => `begin${index}`);
+    await tell(store, "s1", { ask: words.join(" ") });
+    await tell(store, "s2", { ask: "begin2999" });
+    await tell(store, "s3", { ask: "beginning", answer: "beginnt" });
+    await tell(store, "s4", { ask: "begi begun" });
+    await tell(store, "s5", { ask: "begin1", principal: bob });
+    assert.deepEqual((await find(store, "begin")).toSorted(), ["s1", "s2", "s3"]);
+    assert.deepEqual((await find(store, "begi")).toSorted(), ["s1", "s2", "s3", "s4"]);
+    assert.deepEqual((await find(store, "begin2")).toSorted(), ["s1", "s2"]);
+    assert.deepEqual(await find(store, "beginn"), ["s3"]);
+    assert.deepEqual(await find(store, "begint"), []);
+    assert.deepEqual(await find(store, "begin", { principal: bob }), ["s5"]);
+  });
+
   test("case and accents make no difference, and every script is found", async (t) => {
     const store = await create(t);
     await tell(store, "s1", { ask: "Café ÄRGER", answer: "Приветствую naïve" });
@@ -92,10 +108,26 @@ export function searchTests(create: CreateStore): void {
     assert.deepEqual(await find(store, "openly"), ["s1"]);
   });
 
-  test("a query without a word lists every session", async (t) => {
+  test("no query lists every session, and one without a word finds none", async (t) => {
     const store = await create(t);
-    await tell(store, "s1", { ask: "pears" });
-    for (const query of ["", "  ", "?!"]) assert.deepEqual(await find(store, query), ["s1"]);
+    await tell(store, "s1", { ask: "pears?!" });
+    assert.deepEqual(await find(store, ""), ["s1"]);
+    for (const query of ["  ", "?!", "\u0301", "👍"]) {
+      assert.deepEqual(await find(store, query), [], query);
+    }
+  });
+
+  test("forms of a letter that differ in case alone are one, where they are two letters too", async (t) => {
+    const store = await create(t);
+    const forms = ["straße", "STRASSE", "Straẞe", "strasse"];
+    for (const [index, form] of forms.entries()) await tell(store, `s${index}`, { ask: form });
+    for (const query of [...forms, "STRASS", "straß"]) {
+      assert.deepEqual((await find(store, query)).toSorted(), ["s0", "s1", "s2", "s3"], query);
+    }
+    await tell(store, "greek", { ask: "ΟΔΟΣ" });
+    for (const query of ["οδος", "οδοσ", "ΟΔΟΣ"]) {
+      assert.deepEqual(await find(store, query), ["greek"], query);
+    }
   });
 
   test("another principal's sessions are not found", async (t) => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { endTests } from "./store-end-tests.ts";
+import { expiredTests } from "./store-expired-tests.ts";
 import { forkTests } from "./store-fork-tests.ts";
 import { listTests } from "./store-list-tests.ts";
+import { sessionQuotaTests, tokenQuotaTests } from "./store-quota-tests.ts";
 import { replacementTests } from "./store-replacement-tests.ts";
 import { replayTests } from "./store-replay-tests.ts";
 import { requestTests } from "./store-request-tests.ts";
@@ -22,6 +24,9 @@ export function storeSuite(name: string, create: CreateStore): void {
   describe(`store ${name}: lists`, () => listTests(create));
   describe(`store ${name}: search`, () => searchTests(create));
   describe(`store ${name}: forks`, () => forkTests(create));
+  describe(`store ${name}: sessions a principal may have`, () => sessionQuotaTests(create));
+  describe(`store ${name}: tokens of a day`, () => tokenQuotaTests(create));
+  describe(`store ${name}: what has expired`, () => expiredTests(create));
 }
 
 function sessionTests(create: CreateStore): void {

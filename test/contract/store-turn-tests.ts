@@ -15,7 +15,8 @@ import {
 export function turnTests(create: CreateStore): void {
   test("a new turn brings its message and, where it opens one, its session", async (t) => {
     const store = await create(t);
-    const turn = sampleTurn("t1", { generation: { seed: 7 }, chunkBy: "word" });
+    const traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const turn = sampleTurn("t1", { generation: { seed: 7 }, chunkBy: "word", traceParent });
     await store.createTurn(newTurn(turn, { session: sampleSession() }));
     const details = await store.getSession(alice, "s1");
     assert.equal(details?.userMessages, 1);

@@ -222,7 +222,7 @@ test("its turns go on: one is ended, one runs, one continues a reply", async (t)
     fence: running.fence,
     model: "eliza",
     finishReason: "interrupted",
-    usage: noUsage,
+    usage: { ...noUsage, inputTokens: 5 },
     parts: [],
     replyMessageId: "reply-t4",
     totalChunks: 0,
@@ -231,6 +231,7 @@ test("its turns go on: one is ended, one runs, one continues a reply", async (t)
     endedAt: 4_000,
     layout: [],
   });
+  assert.equal(await store.tokensUsed(alice, 4_000), 5);
   const next = await acquire(store);
   assert.equal(next.turn.turnId, "t5");
   assert.ok(next.fence > running.fence);

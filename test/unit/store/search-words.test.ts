@@ -13,6 +13,13 @@ test("words are told without case, accents and what stands between them", () => 
     "naive",
   ]);
   assert.deepEqual(wordsOf("ﬁne Ⅷ"), ["fine", "viii"]);
+  assert.deepEqual(wordsOf("Straße STRASSE Straẞe İI σς"), [
+    "strasse",
+    "strasse",
+    "strasse",
+    "ii",
+    "σσ",
+  ]);
   assert.deepEqual(wordsOf(" \u0000\n*?"), []);
 });
 
