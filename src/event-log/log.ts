@@ -14,10 +14,12 @@ export type EventLogOptions = RetentionLimits & { clock: Clock };
 /** An event log whose background work can be waited for. */
 export interface RetainedEventLog extends EventLog {
   /**
-   * Removes what retention no longer keeps, from memory and disk. It runs by itself every second, and
-   * tries again then what the storage refused. Rejects with STORAGE_UNAVAILABLE.
+   * Removes what retention no longer keeps, from memory and disk. It runs by itself every second once
+   * retention has begun, and tries again then what the storage refused. Rejects with STORAGE_UNAVAILABLE.
    */
   prune(): Promise<void>;
+  /** How many recorded events the slowest open reader has still to take; for metrics. */
+  readerLag(): number;
 }
 
 const pruneEveryMs = 1_000;
@@ -37,10 +39,12 @@ export async function createEventLog(
 ): Promise<RetainedEventLog> {
   const windows = new Map<string, SessionWindow>();
   const retention = new Retention(limits);
+  const readers = new Set<WindowReader>();
   const lastTickId = await restore(saved, windows, retention);
   const writer = createTickWriter({ storage, windowOf, retention, clock, lastTickId });
   let closing: Promise<void> | undefined;
   let pruning: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
   function windowOf(sessionId: string): SessionWindow {
     const known = windows.get(sessionId);
@@ -53,8 +57,12 @@ export async function createEventLog(
 
   function sourceOf(sessionId: string): WindowSource {
     return {
-      open: () => windowOf(sessionId),
-      release(window) {
+      open(reader) {
+        readers.add(reader);
+        return windowOf(sessionId);
+      },
+      release(window, reader) {
+        readers.delete(reader);
         if (window.isUnused && windows.get(sessionId) === window) windows.delete(sessionId);
       },
     };
@@ -77,11 +85,15 @@ export async function createEventLog(
     return pruning;
   }
 
-  const timer = setInterval(() => {
-    // What the storage refuses stays redundant, and is tried again with the next.
-    prune().catch(() => {});
-  }, pruneEveryMs);
-  timer.unref();
+  async function startRetention(): Promise<void> {
+    if (timer !== undefined || closing !== undefined) return;
+    for (const window of windows.values()) window.releaseEnded();
+    timer = setInterval(() => {
+      // What the storage refuses stays redundant, and is tried again with the next.
+      prune().catch(() => {});
+    }, pruneEveryMs);
+    timer.unref();
+  }
 
   /** The archive is asked last: what leaves a window meanwhile is in hand already. */
   async function sessionEvents(sessionId: string, after: number, through: number) {
@@ -118,6 +130,8 @@ export async function createEventLog(
     sessionEvents,
     floor: async (sessionId) => windows.get(sessionId)?.floor ?? 0,
     skipTo,
+    release: async (sessionId, turnId) => windows.get(sessionId)?.release(turnId),
+    startRetention,
     turnEvents: async (sessionId, turnId) => windows.get(sessionId)?.eventsOf(turnId) ?? [],
     lastSequence: async (sessionId) => windows.get(sessionId)?.lastSequence ?? 0,
 
@@ -134,6 +148,7 @@ export async function createEventLog(
       return closing;
     },
     prune,
+    readerLag: () => readers.values().reduce((most, { lag }) => Math.max(most, lag), 0),
   };
 }
 

@@ -9,15 +9,15 @@ const done: Result = { done: true, value: undefined };
 /** Where a reader gets its window from. */
 export type WindowSource = {
   /** Called with the first `next`. */
-  open(): SessionWindow;
+  open(reader: WindowReader): SessionWindow;
   /** Called when the reader has ended. */
-  release(window: SessionWindow): void;
+  release(window: SessionWindow, reader: WindowReader): void;
 };
 
 /**
  * Reads a window from one sequence on. It holds a number, the rest of one append, and while it
- * waits a place among the waiting; it starts nothing of its own, so one that is never advanced costs nothing. Its listener on the signal
- * lives from the first wait to the end.
+ * waits a place among the waiting; it starts nothing of its own, so one that is never advanced costs nothing. Its
+ * listener on the signal lives from the first `next` to the end.
  */
 export class WindowReader implements AsyncIterableIterator<Event, undefined> {
   readonly #source: WindowSource;
@@ -27,7 +27,6 @@ export class WindowReader implements AsyncIterableIterator<Event, undefined> {
   #ready: readonly Event[] = [];
   #given = 0;
   #lastRead: number;
-  #listening = false;
   #ended = false;
   #pending: { resolve: (result: Result) => void; reject: (error: unknown) => void } | undefined;
 
@@ -53,6 +52,13 @@ export class WindowReader implements AsyncIterableIterator<Event, undefined> {
       return Promise.reject(error);
     }
     return this.#wait();
+  }
+
+  /** How many events are recorded that it has not given. */
+  get lag(): number {
+    const window = this.#window;
+    if (window === undefined || window.closed) return 0;
+    return Math.max(0, window.lastSequence - this.#lastRead);
   }
 
   return(): Promise<Result> {
@@ -81,8 +87,9 @@ export class WindowReader implements AsyncIterableIterator<Event, undefined> {
   }
 
   #begin(): SessionWindow {
-    const window = this.#source.open();
+    const window = this.#source.open(this);
     this.#window = window;
+    this.#signal.addEventListener("abort", this.#onAbort, { once: true });
     if (this.#lastRead > window.lastSequence) {
       throw sequenceOutOfRange(this.#lastRead, window.lastSequence);
     }
@@ -90,10 +97,6 @@ export class WindowReader implements AsyncIterableIterator<Event, undefined> {
   }
 
   #wait(): Promise<Result> {
-    if (!this.#listening) {
-      this.#listening = true;
-      this.#signal.addEventListener("abort", this.#onAbort, { once: true });
-    }
     this.#window?.wait(this.#onNews);
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
@@ -116,13 +119,13 @@ export class WindowReader implements AsyncIterableIterator<Event, undefined> {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#listening) this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#signal.removeEventListener("abort", this.#onAbort);
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending !== undefined) {
       this.#window?.stopWaiting(this.#onNews);
       pending.resolve(done);
     }
-    if (this.#window !== undefined) this.#source.release(this.#window);
+    if (this.#window !== undefined) this.#source.release(this.#window, this);
   }
 }

@@ -7,19 +7,19 @@ import type { SessionWindow, WindowSegment, WindowTick } from "./window.ts";
 export type RetentionLimits = {
   /** Milliseconds. */
   retentionMs: number;
-  /** Of memory, about; a little more on top while turns without an end hold on to theirs. */
+  /** Of memory, about; more on top while turns hold on to theirs whose end is not stored. */
   retentionBytes: number;
 };
 
 /** What archiving a segment costs, in removals of one. */
 const archivingWork = 8;
 
-/** Removes the oldest events, tick by tick, but never those of a turn that has no end. */
+/** Removes the oldest events, tick by tick, but never those of a turn whose end is not stored. */
 export class Retention {
   readonly #limits: RetentionLimits;
   /** Ticks not yet visited, oldest first. */
   readonly #ticks = new Queue<WindowTick | undefined>(undefined);
-  /** Windows that a turn without an end kept from following. */
+  /** Windows that a turn whose end is not stored kept from following. */
   readonly #lagging = new Set<SessionWindow>();
   /** Windows whose last kept event is gone, and whose head the disk has yet to learn. */
   readonly #emptied = new Set<SessionWindow>();

@@ -11,8 +11,17 @@ export type WindowSegment = Segment<WindowTick>;
 /** What a window takes of a tick's part. */
 export type WindowPart = Omit<TickPart, "sessionId">;
 
-/** How far the turn has come that has the highest fence; no other may write with one. */
-type Progress = { turnId: string; fence: number; nextBatch: number; ended: boolean };
+/**
+ * How far the turn has come that has the highest fence; no other may write with one. `stored`: the store has its
+ * end, so that nobody needs its events here.
+ */
+type Progress = {
+  turnId: string;
+  fence: number;
+  nextBatch: number;
+  ended: boolean;
+  stored: boolean;
+};
 
 /** `batch` as in a TickPart. */
 type Staged = Appended & {
@@ -40,8 +49,8 @@ export class SessionWindow {
   #progress: Progress;
   #latest: Event[] = [];
   readonly #segments = new Segments<WindowTick>();
-  /** Turns that have written without a fence, and have no end yet. */
-  readonly #waitingTurns = new Set<string>();
+  /** Turns that have written without a fence and whose end the store does not have; whether there is one. */
+  readonly #unfencedTurns = new Map<string, { ended: boolean }>();
   #waiting: (() => void)[] = [];
   /** What is being written: decided, but not yet to be seen. */
   #staged: Staged[] = [];
@@ -50,8 +59,8 @@ export class SessionWindow {
     this.sessionId = sessionId;
     this.#floor = lastSequence;
     this.#lastSequence = lastSequence;
-    // Retention removes nothing of a turn that has no end.
-    this.#progress = { turnId: "", fence, nextBatch: 1, ended: true };
+    // Retention removes nothing of a turn whose end is not stored.
+    this.#progress = noTurn(fence);
   }
 
   /** The highest that has written. */
@@ -176,7 +185,7 @@ export class SessionWindow {
     this.#latest = toEvents(part);
     this.#lastSequence = lastSequence;
     this.#progress = advance(this.#progress, part);
-    if (batch < 0 || this.#waitingTurns.size > 0) this.#noteWaiting(part);
+    if (batch < 0 || this.#unfencedTurns.size > 0) this.#noteUnfenced(part);
   }
 
   wakeReaders(): void {
@@ -186,7 +195,22 @@ export class SessionWindow {
     for (const wake of waiting) wake();
   }
 
-  /** Removes the oldest segment and returns it, unless its turn has no end yet. */
+  /** The store has the end of that turn. */
+  release(turnId: string): void {
+    const progress = this.#progress;
+    if (progress.turnId === turnId && progress.ended) {
+      this.#progress = { ...progress, stored: true };
+    }
+    if (this.#unfencedTurns.get(turnId)?.ended === true) this.#unfencedTurns.delete(turnId);
+  }
+
+  /** The store has the ends of all turns that have one. */
+  releaseEnded(): void {
+    this.release(this.#progress.turnId);
+    for (const turnId of this.#unfencedTurns.keys()) this.release(turnId);
+  }
+
+  /** Removes the oldest segment and returns it, unless the store may still need it: it has no end of its turn. */
   prune(): WindowSegment | undefined {
     const segment = this.#segments.at(0);
     if (segment === undefined) return undefined;
@@ -253,17 +277,17 @@ export class SessionWindow {
     return [...written, ...this.#staged.filter((one) => one.batch < 0 && one.turnId === turnId)];
   }
 
-  #noteWaiting(part: WindowPart): void {
-    if (hasEnd(part)) this.#waitingTurns.delete(part.turnId);
-    else if (part.batch < 0) this.#waitingTurns.add(part.turnId);
+  #noteUnfenced(part: WindowPart): void {
+    const isKnown = part.batch < 0 || this.#unfencedTurns.has(part.turnId);
+    if (isKnown) this.#unfencedTurns.set(part.turnId, { ended: hasEnd(part) });
   }
 
-  /** Whether it belongs to a turn that has no end. */
+  /** Whether it belongs to a turn whose end the store does not have. */
   #isHeld(segment: WindowSegment): boolean {
-    const { fence, ended } = this.#progress;
-    if (segment.batch > 0) return segment.fence === fence && !ended;
-    if (segment.batch === 0 || this.#waitingTurns.size === 0) return false;
-    return this.#waitingTurns.has(parsePart(textOf(segment)).turnId);
+    const { fence, stored } = this.#progress;
+    if (segment.batch > 0) return segment.fence === fence && !stored;
+    if (segment.batch === 0 || this.#unfencedTurns.size === 0) return false;
+    return this.#unfencedTurns.has(parsePart(textOf(segment)).turnId);
   }
 
   #eventsIn(test: (segment: WindowSegment) => boolean): Event[] {
@@ -290,10 +314,16 @@ export class SessionWindow {
 function advance(progress: Progress, part: Omit<WindowPart, "firstSequence">): Progress {
   const { turnId, fence, batch, events } = part;
   if (batch > 0) {
-    return { turnId, fence, nextBatch: batch + events.length, ended: hasEnd(part) };
+    const nextBatch = batch + events.length;
+    return { turnId, fence, nextBatch, ended: hasEnd(part), stored: false };
   }
   // Such a part has the highest fence with it, for the time when it alone is left.
-  return fence > progress.fence ? { turnId: "", fence, nextBatch: 1, ended: true } : progress;
+  return fence > progress.fence ? noTurn(fence) : progress;
+}
+
+/** Nothing is left of the turn that had the fence. */
+function noTurn(fence: number): Progress {
+  return { turnId: "", fence, nextBatch: 1, ended: true, stored: true };
 }
 
 function hasEnd({ events }: Pick<TickPart, "events">): boolean {

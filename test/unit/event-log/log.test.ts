@@ -205,6 +205,25 @@ test("ticks that could not be removed are removed the next time", async (t) => {
   assert.deepEqual(held.removed, [{ archived, tickIds: [1], heads }]);
 });
 
+test("nothing is removed by itself before retention has begun", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const held = createHeldStorage();
+  const clock = createFakeClock();
+  const log = await logOn(held, { clock, retentionMs: 1_000 });
+  t.after(() => log.close());
+  const appended = log.append(updateOf("s1", "renamed"));
+  held.settle();
+  await appended;
+  clock.advance(5_000);
+  t.mock.timers.tick(10_000);
+  await turnOfTheLoop();
+  assert.equal(await log.floor("s1"), 0);
+  await log.startRetention();
+  t.mock.timers.tick(1_000);
+  await turnOfTheLoop();
+  assert.equal(await log.floor("s1"), 1);
+});
+
 test("a turn that runs on does not hold on to what others wrote in its ticks", async (t) => {
   const held = createHeldStorage();
   const clock = createFakeClock();
