@@ -62,17 +62,17 @@ const splitters: Record<ChunkBy, Splitter> = {
   },
 
   word: (text) => {
-    const end = completeLength(text);
     const pieces: string[] = [];
     let from = 0;
-    for (const { index, 0: match } of text.slice(0, end).matchAll(wordWithSpace)) {
-      const to = index + match.length;
-      pieces.push(...splitUnspaced(text.slice(from, to)));
-      from = to;
+    for (const { index } of text.matchAll(afterSpace)) {
+      if (!beginsGrapheme(text, index)) continue;
+      pieces.push(...splitUnspaced(text.slice(from, index)));
+      from = index;
     }
+    const end = Math.max(from, completeLength(text));
     const tail = splitUnspaced(text.slice(from, end));
     const last = tail.pop() ?? "";
-    return [...pieces, ...tail, last + text.slice(end)];
+    return [...pieces, ...tail, last + text.slice(end)].flatMap(splitLong);
   },
 
   character: (text) =>
@@ -86,11 +86,10 @@ const splitters: Record<ChunkBy, Splitter> = {
 const plainText = /^[\t\n\x20-\x7e]*$/;
 
 /**
- * The end of a word with the space behind it. A mark belongs to the space before it, but not to a line break.
- * Each space is looked at once, however many there are.
+ * Where a word may begin, so that the space behind the one before is whole. Both sides of the cut are there then,
+ * and what comes later moves it no more: the words are the same however the model cuts its text.
  */
-const wordWithSpace =
-  /\S\s+(?:(?<=[\t\n\v\f\r\u2028\u2029])|(?![\p{M}\p{Grapheme_Extend}\p{Emoji_Modifier}\u200D]))/gu;
+const afterSpace = /(?<=\s)\S/gu;
 
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 const words = new Intl.Segmenter("und", { granularity: "word" });
@@ -101,7 +100,8 @@ const unspacedScript =
 
 /**
  * Splits text without spaces into words, punctuation and spaces staying with the word before. A word may begin
- * with a mark that belongs to the character before it; it is no word of its own then.
+ * with a mark that belongs to the character before it; it is no word of its own then. The dictionary sees what
+ * has come: to wait for the sentence would hold the reply back, so here the words may depend on the model's cuts.
  */
 function splitUnspaced(text: string): string[] {
   if (!unspacedScript.test(text)) return [text];
@@ -116,6 +116,33 @@ function splitUnspaced(text: string): string[] {
   return found;
 }
 
+/** Whether the character there is none that belongs to the space before it, as a mark may. */
+function beginsGrapheme(text: string, index: number): boolean {
+  if (text.charCodeAt(index) < firstMark) return true;
+  return graphemes.segment(text.slice(index - 1, index + 2)).containing(0)?.segment.length === 1;
+}
+
+/** Cuts a piece that is longer than what may be held, where the same piece would be cut as it grows. */
+function splitLong(piece: string): string[] {
+  const pieces: string[] = [];
+  let rest = piece;
+  while (rest.length > heldUnitsMax) {
+    const to = lastGraphemeEnd(rest);
+    pieces.push(rest.slice(0, to));
+    rest = rest.slice(to);
+  }
+  return [...pieces, rest];
+}
+
+/** The end of the last grapheme that ends within what may be held; of the last character where none does. */
+function lastGraphemeEnd(text: string): number {
+  const within = text.slice(0, heldUnitsMax + 2);
+  const end = graphemes.segment(within).containing(heldUnitsMax)?.index ?? 0;
+  if (end > 0) return end;
+  return endsInHalfCharacter(text.slice(0, heldUnitsMax)) ? heldUnitsMax - 1 : heldUnitsMax;
+}
+
+const firstMark = 0x300;
 const carriageReturn = 0x0d;
 const zeroWidthJoiner = 0x200d;
 

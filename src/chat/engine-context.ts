@@ -1,3 +1,4 @@
+import type { Admission } from "./admission.ts";
 import type { Clock, NewId } from "./clock.ts";
 import { ChatError, sessionNotFound } from "./errors.ts";
 import type { ListUpdateType, LiveUpdate } from "./event.ts";
@@ -7,17 +8,10 @@ import { createHub, type Hub } from "./hub.ts";
 import { createLane, type Lane } from "./lane.ts";
 import type { Stop } from "./live-turn.ts";
 import type { ModelCatalog } from "./model-catalog.ts";
+import type { EngineObserver } from "./observer.ts";
 import type { Principal, SessionDetails } from "./session.ts";
-import { createStatsCounter, type StatsCounter } from "./stats.ts";
+import { createStatsBook, type StatsBook } from "./stats.ts";
 import type { Store } from "./store.ts";
-import type { Turn, TurnEnd } from "./turn.ts";
-
-/** What the operator is told; the engine itself writes no log lines. */
-export interface EngineObserver {
-  turnEnded(turn: Turn, end: TurnEnd): void;
-  /** A turn failed in a way that its caller is not told in full. */
-  turnFailed(turn: Turn, error: unknown): void;
-}
 
 export type EngineOptions = {
   store: Store;
@@ -34,14 +28,18 @@ export type EngineOptions = {
   watchersMax: number;
   /** How long a turn runs on that nobody reads (rule 10), milliseconds. */
   disconnectGraceMs: number;
+  /** How long a session is kept that nobody changes, milliseconds; 0: for ever. */
+  sessionTtlMs: number;
   /** Names this process to the store. */
   owner: string;
   observer: EngineObserver;
+  /** Decides whether a new turn may begin. */
+  admission: Admission;
 };
 
 /** What the parts of the engine share. */
 export type EngineContext = EngineOptions & {
-  stats: StatsCounter;
+  stats: StatsBook;
   lanes: Map<string, Lane>;
   /** Turns that run or are about to, and requests that may start one. */
   runs: { count: number; starting: number };
@@ -65,7 +63,7 @@ export type EngineContext = EngineOptions & {
 export function createEngineContext(options: EngineOptions): EngineContext {
   return {
     ...options,
-    stats: createStatsCounter(options.clock.now()),
+    stats: createStatsBook(options.clock.now()),
     lanes: new Map(),
     runs: { count: 0, starting: 0 },
     looks: new Map(),

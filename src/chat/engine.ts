@@ -1,4 +1,5 @@
 import type { Call } from "./call.ts";
+import type { Caller } from "./caller.ts";
 import {
   createEngineContext,
   type EngineContext,
@@ -8,6 +9,7 @@ import {
   requireSession,
   serverStopped,
 } from "./engine-context.ts";
+import { type Expiry, startExpiry } from "./expire-sessions.ts";
 import { createIdleGate } from "./idle-gate.ts";
 import { listMessages, type MessagePage, type MessagesRequest } from "./list-messages.ts";
 import type { Stop } from "./live-turn.ts";
@@ -56,11 +58,17 @@ export type CancelRequest = { sessionId: string; turnId: string; requestId: stri
  * alone; another's is `not_found`. Errors are ChatErrors; what a port throws is passed on.
  */
 export interface Engine {
-  /** Ends what a crash left behind, and lets what waits run. To be called once, before anything else. */
+  /**
+   * Ends what a crash left behind, lets the log's retention begin, and what waits run. To be called once, before
+   * anything else.
+   */
   recover(): Promise<void>;
 
-  /** Throws `invalid_argument`/MODEL_UNKNOWN, and what a request_id may (`already_exists`, `not_found`). */
-  createSession(principal: Principal, settings: NewSession): Promise<Session>;
+  /**
+   * Throws `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/TOO_MANY_SESSIONS, and what a request_id may
+   * (`already_exists`, `not_found`).
+   */
+  createSession(caller: Caller, settings: NewSession): Promise<Session>;
   getSession(principal: Principal, sessionId: string): Promise<SessionDetails>;
   /** Throws `aborted`/ETAG_MISMATCH where the etag is given and is not the session's. */
   updateSession(
@@ -69,12 +77,14 @@ export interface Engine {
     changes: SessionUpdate,
     etag: string,
   ): Promise<SessionDetails>;
-  forkSession(principal: Principal, fork: ForkRequest): Promise<SessionDetails>;
+  forkSession(caller: Caller, fork: ForkRequest): Promise<SessionDetails>;
+  /** Empty for shared callers. */
   listSessions(
-    principal: Principal,
+    caller: Caller,
     page: PageRequest & { query: string },
   ): Promise<Page<SessionDetails>>;
-  countSessions(principal: Principal): Promise<number>;
+  /** The sessions that `listSessions` has without a query. */
+  countSessions(caller: Caller): Promise<number>;
   listMessages(
     principal: Principal,
     sessionId: string,
@@ -87,11 +97,21 @@ export interface Engine {
    * Starts or queues a turn: durable before this resolves. `call` counts as its reader until it is over;
    * when the last such call is gone, rules 9 and 10 decide. A request_id that was used before joins that
    * turn, and nothing else happens. Throws `not_found` for the session (and the message of an edit),
-   * `failed_precondition`/SESSION_BUSY, NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE,
+   * `failed_precondition`/SESSION_BUSY, MESSAGE_REPLACED, NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE,
    * `already_exists`/REQUEST_ID_REUSED, `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/QUEUE_FULL,
-   * TOO_MANY_TURNS, `unavailable`/SERVER_DRAINING; no turn exists then.
+   * TOO_MANY_TURNS, TOO_MANY_TURNS_PER_MINUTE, TOO_MANY_SESSIONS, TOKENS_USED_UP,
+   * `unavailable`/SERVER_DRAINING, SERVER_BUSY; no turn exists then.
+   *
+   * `onTurn` is told of a new turn before its first event can be recorded, so that a reader that follows it from
+   * then on has not gone past that. Where the turn's place in the queue cannot be recorded
+   * (`unavailable`/STORAGE_UNAVAILABLE) it was told, and the turn waits all the same.
    */
-  startTurn(principal: Principal, request: TurnRequest, call: Call): Promise<StartedTurn>;
+  startTurn(
+    caller: Caller,
+    request: TurnRequest,
+    call: Call,
+    onTurn?: (turn: StartedTurn) => void,
+  ): Promise<StartedTurn>;
 
   /** A reader of the session for one call; the turns to read are added to it. */
   readSession(principal: Principal, sessionId: string, call: AbortSignal): SessionReader;
@@ -106,7 +126,7 @@ export interface Engine {
    * Everything that happens in a session after a sequence. Throws `not_found`, `out_of_range`,
    * `data_loss`/EPOCH_CHANGED, `resource_exhausted`/TOO_MANY_WATCHERS.
    */
-  watchSession(principal: Principal, request: WatchRequest, call: Call): AsyncIterable<Watched>;
+  watchSession(caller: Caller, request: WatchRequest, call: Call): AsyncIterable<Watched>;
 
   /**
    * Cancels a turn that runs or waits and resolves once its end is recorded: `cancelled` only if that end is
@@ -121,12 +141,16 @@ export interface Engine {
   tellTyping(principal: Principal, sessionId: string, isTyping: boolean): Promise<void>;
 
   isDraining(): boolean;
-  stats(): Stats;
-  runningTurns(): number;
+  /** What the principal has done; without one, everybody. */
+  stats(principal?: Principal): Stats;
+  /** The turns that run now: the principal's, or everybody's. */
+  runningTurns(principal?: Principal): number;
+  /** Turns that wait for their run. */
+  queuedTurns(): number;
   /** Sessions that somebody uses at the moment: a turn runs or waits in them, or somebody reads them. */
   liveSessions(): number;
   /** Counts a message that was refused before the engine saw it. */
-  countRefused(): void;
+  countRefused(principal: Principal, error: unknown): void;
 
   /** Refuses new turns from now on and tells every reader; what runs goes on, what waits stays. */
   drain(): void;
@@ -143,9 +167,12 @@ export function createEngine(options: EngineOptions): Engine {
   const gate = createIdleGate(() => runs.count + runs.starting === 0);
   context.onRunEnded = gate.check;
 
+  let expiry: Expiry | undefined;
+
   const drain = () => {
     if (context.drain.isDraining) return;
     context.drain.isDraining = true;
+    void expiry?.stop();
     context.drain.began.abort("the server drains");
   };
   const liveTurn = ({ sessionId, turnId }: StartedTurn) => lanes.get(sessionId)?.find(turnId);
@@ -153,9 +180,11 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     async recover() {
       const { resume } = await recoverTurns(context);
+      await log.startRetention();
       resume();
+      expiry = startExpiry(context);
     },
-    createSession: (principal, settings) => createSession(context, principal, settings),
+    createSession: (caller, settings) => createSession(context, caller, settings),
     async getSession(principal, sessionId) {
       const session = await requireSession(context, principal, sessionId);
       const epoch = await epochOf(context, session);
@@ -163,14 +192,18 @@ export function createEngine(options: EngineOptions): Engine {
     },
     updateSession: (principal, sessionId, changes, etag) =>
       updateSession(context, principal, sessionId, changes, etag),
-    forkSession: (principal, fork) => forkSession(context, principal, fork),
-    listSessions: (principal, page) => store.listSessions(principal, page),
-    countSessions: (principal) => store.countSessions(principal),
+    forkSession: (caller, fork) => forkSession(context, caller, fork),
+    async listSessions({ isShared, principal }, page) {
+      return isShared ? { items: [], nextPageToken: "" } : store.listSessions(principal, page);
+    },
+    async countSessions({ isShared, principal }) {
+      return isShared ? 0 : store.countSessions(principal);
+    },
     listMessages: (principal, sessionId, request) =>
       listMessages(context, principal, sessionId, request),
     deleteSession: (principal, sessionId) => deleteSession(context, principal, sessionId),
 
-    startTurn: (principal, request, call) => startTurn(context, principal, request, call),
+    startTurn: (caller, request, call, onTurn) => startTurn(context, caller, request, call, onTurn),
     readSession: (principal, sessionId, call) =>
       createSessionReader(context, { principal, sessionId }, call),
     follow(reader, turn) {
@@ -178,7 +211,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     drainBegan: context.drain.began.signal,
     lastSequence: (sessionId) => log.lastSequence(sessionId),
-    watchSession: (principal, request, call) => watchSession(context, principal, request, call),
+    watchSession: (caller, request, call) => watchSession(context, caller, request, call),
     cancelTurn: (principal, request) => cancelTurn(context, principal, request),
 
     async tellTyping(principal, sessionId, isTyping) {
@@ -188,9 +221,17 @@ export function createEngine(options: EngineOptions): Engine {
 
     isDraining: () => context.drain.isDraining,
     stats: stats.read,
-    runningTurns: () => runs.count,
+    runningTurns(principal) {
+      if (principal === undefined) return runs.count;
+      const own = [...lanes.values()].filter((lane) => lane.principal === principal);
+      return own.filter(({ running }) => running !== undefined).length;
+    },
+    queuedTurns: () => lanes.values().reduce((sum, { queued }) => sum + queued.length, 0),
     liveSessions: () => lanes.size,
-    countRefused: stats.refused,
+    countRefused(principal, error) {
+      stats.of(principal).refused();
+      context.observer.turnRefused(error);
+    },
     drain,
 
     async close(graceMs) {
@@ -202,6 +243,7 @@ export function createEngine(options: EngineOptions): Engine {
       await gate.wait(storageGraceMs);
       givenUp.abort();
       await gate.wait(storageGraceMs);
+      await expiry?.stop();
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 export type ChatErrorKind =
   | "invalid_argument"
+  | "unauthenticated"
   | "not_found"
   | "already_exists"
   | "permission_denied"
@@ -27,6 +28,7 @@ export type ErrorReason =
   | "MODEL_UNKNOWN"
   | "SESSION_NOT_FOUND"
   | "MESSAGE_NOT_FOUND"
+  | "MESSAGE_REPLACED"
   | "REQUEST_ID_REUSED"
   | "QUEUE_FULL"
   | "ETAG_MISMATCH"
@@ -45,9 +47,33 @@ export type ErrorReason =
   | "SERVER_STOPPED"
   | "TOO_MANY_TURNS"
   | "STALE_FENCE"
+  | "UNAUTHENTICATED"
+  | "SCOPE_MISSING"
+  | "AUTH_UNAVAILABLE"
+  | "TOO_MANY_SESSIONS"
+  | "TOO_MANY_STREAMS"
+  | "TOO_MANY_TURNS_PER_MINUTE"
+  | "TOKENS_USED_UP"
+  | "SERVER_BUSY"
   | "NOT_IMPLEMENTED"
   | "INTERNAL"
+  | RequestErrorReason
   | ModelErrorReason;
+
+/** Why a request was refused before it reached an RPC; `service/request-errors.ts` makes these errors. */
+export type RequestErrorReason =
+  | "REQUEST_UNDECODABLE"
+  | "MESSAGE_TOO_LARGE"
+  | "MESSAGE_COUNT_WRONG"
+  | "COMPRESSION_UNKNOWN"
+  | "TIMEOUT_INVALID"
+  | "METADATA_INVALID"
+  | "CONTENT_TYPE_UNKNOWN"
+  | "METHOD_NOT_ALLOWED"
+  | "HTTP2_REQUIRED"
+  | "DEADLINE_EXCEEDED"
+  | "CALL_CANCELLED"
+  | "SERVICE_UNKNOWN";
 
 /** Why a model failed, told so that the person at the keyboard knows whether waiting helps. */
 export type ModelErrorReason =
@@ -67,12 +93,17 @@ export type ModelErrorReason =
 /** One invalid field, by its name in the contract (`generation.temperature`). */
 export type FieldViolation = { field: string; description: string };
 
+/** One limit that is used up: `TURNS_PER_MINUTE_MAX`, and what it allows. */
+export type QuotaViolation = { subject: string; description: string };
+
 export type ChatErrorOptions = {
   /** With a later try (a new request_id where a turn had started) the same call may succeed. */
   retryable?: boolean;
   /** How long to wait before that try, milliseconds. */
   retryAfterMs?: number;
   fields?: FieldViolation[];
+  /** Which limit is used up, and whose: sent as `QuotaFailure`. */
+  quotas?: QuotaViolation[];
   /** Further facts for programs, sent as `ErrorInfo.metadata`. */
   metadata?: Record<string, string>;
   cause?: unknown;
@@ -86,6 +117,7 @@ export class ChatError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly fields: readonly FieldViolation[];
+  readonly quotas: readonly QuotaViolation[];
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(
@@ -100,6 +132,7 @@ export class ChatError extends Error {
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
     this.fields = options.fields ?? [];
+    this.quotas = options.quotas ?? [];
     this.metadata = options.metadata ?? {};
   }
 }

@@ -68,8 +68,20 @@ export interface EventLog {
    */
   skipTo(sessionId: string, sequence: number): Promise<void>;
 
-  /** The events of a turn that has no end yet (all of them are kept), in order; for recovery. */
+  /** The events of a turn whose end the store does not have (all of them are kept), in order; for recovery. */
   turnEvents(sessionId: string, turnId: string): Promise<Event[]>;
+
+  /**
+   * The store has the end of a turn that has ended: its events are no longer kept for that, and retention may
+   * remove them. Until then it keeps them all, however long that is. Repeating it is safe.
+   */
+  release(sessionId: string, turnId: string): Promise<void>;
+
+  /**
+   * Releases every turn whose end the log had when it was opened, and lets retention begin, which removes nothing
+   * by itself before. To be called once the store has these ends. Repeating it is safe.
+   */
+  startRetention(): Promise<void>;
 
   /** The sequence of the session's last event; 0 when it has none. */
   lastSequence(sessionId: string): Promise<number>;

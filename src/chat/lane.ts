@@ -18,8 +18,18 @@ export interface Lane {
   running: LiveTurn | undefined;
   /** In the order in which they will run. */
   readonly queued: LiveTurn[];
-  /** The session is being deleted, or gone. */
+  /** The session is gone from the store. */
   deleted: boolean;
+  /**
+   * The session is being deleted until what it returns is called. Its turns end by that; their readers wait for
+   * `deletion`.
+   */
+  beginDeletion(): () => void;
+  /**
+   * Resolves once no deletion is under way: with true when the session is gone, and its last event is recorded or
+   * never will be.
+   */
+  deletion(): Promise<boolean>;
   /** The turn of that id that runs or waits here; any that runs for an empty id. */
   find(turnId: string): LiveTurn | undefined;
   /** Nothing runs or waits. */
@@ -36,6 +46,8 @@ export interface Lane {
   readonly faults: Hub<ChatError>;
   /** Counts a reader of the session until what it returns is called. */
   read(): () => void;
+  /** Somebody reads or watches the session. */
+  isRead(): boolean;
   /** Resolves when nobody reads the session, after `ms` milliseconds at the latest. */
   readersGone(ms: number): Promise<void>;
   /** The lane may be forgotten: nothing uses it. */
@@ -57,6 +69,7 @@ export function createLane(
   let watchers = 0;
   let working = 0;
   let last: Promise<unknown> = Promise.resolve();
+  let deleting: Promise<void> | undefined;
 
   const reviewTurns = () => {
     lane.running?.readership.review();
@@ -79,6 +92,18 @@ export function createLane(
     running: undefined,
     queued,
     deleted: false,
+    beginDeletion() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      deleting = promise;
+      return () => {
+        deleting = undefined;
+        resolve();
+      };
+    },
+    async deletion() {
+      await deleting;
+      return lane.deleted;
+    },
     updates,
     faults,
     read() {
@@ -91,6 +116,7 @@ export function createLane(
         checkUnused();
       };
     },
+    isRead: () => watchers + readers + updates.size() + faults.size() > 0,
     readersGone: (ms) => readersGate.wait(ms),
     find(turnId) {
       if (turnId === "" || lane.running?.turn.turnId === turnId) return lane.running;
@@ -120,8 +146,7 @@ export function createLane(
     watchers: () => watchers,
     tell: (updateType, data) => updates.emit({ type: "live_update", sessionId, updateType, data }),
     checkUnused,
-    isUnused: () =>
-      working + watchers + readers + updates.size() + faults.size() === 0 && lane.isIdle(),
+    isUnused: () => working === 0 && !lane.isRead() && lane.isIdle(),
   };
   return lane;
 }

@@ -27,6 +27,8 @@ export const limits = {
   timestampBytesMax: 64,
   pageSizeDefault: 50,
   pageSizeMax: 200,
+  /** Texts of the messages on a page; the one that reaches it is the page's last. */
+  pageBytesMax: 1_048_576,
   pageTokenBytesMax: 1_024,
   /** Words to search for. */
   queryBytesMax: 1_024,

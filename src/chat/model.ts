@@ -27,6 +27,8 @@ export type ModelRequest = {
   /** Oldest first; the last is the user's. User and model need not alternate. */
   messages: readonly { role: Role; parts: readonly Part[] }[];
   generation: GenerationConfig;
+  /** W3C Trace Context of the run, for the provider's call. */
+  traceParent?: string | undefined;
 };
 
 /** What a model yields, in any order but for `finish`, after which only `usage` may come. */

@@ -13,9 +13,11 @@ type PlanOptions = { store: Store; clock: Clock; newId: NewId };
 const pageSize = 100;
 
 /**
- * Makes the turn that a request asks for in an idle session. Throws `not_found`/MESSAGE_NOT_FOUND for an
- * edit of no message, `invalid_argument` for one of a reply, `failed_precondition`/NOTHING_TO_REGENERATE and
- * NOTHING_TO_CONTINUE where the session's last message is not what the request needs.
+ * Makes the turn that a request asks for in an idle session. Throws `not_found`/MESSAGE_NOT_FOUND and
+ * `failed_precondition`/MESSAGE_REPLACED where the request names no message of the history, `invalid_argument`
+ * for an edit of a reply and where another than the last message is to be answered again or continued,
+ * `failed_precondition`/NOTHING_TO_REGENERATE and NOTHING_TO_CONTINUE where the session's last message is not
+ * what the request needs.
  */
 export async function planTurn(
   options: PlanOptions,
@@ -28,7 +30,7 @@ export async function planTurn(
   const createdAt = clock.now();
   const plan = await plans[request.type](options, session, request);
   const userMessage = plan.question ?? newMessage(session, request, turnId, newId(), createdAt);
-  const { requestId, type, onDisconnect, chunkBy } = request;
+  const { requestId, type, onDisconnect, chunkBy, traceParent } = request;
   return {
     turnId,
     sessionId: session.sessionId,
@@ -44,6 +46,7 @@ export async function planTurn(
     replyMessageId: plan.extends ?? newId(),
     userMessage,
     createdAt,
+    ...(traceParent !== undefined && { traceParent }),
   };
 }
 
@@ -64,25 +67,64 @@ const plans: Record<
       if (message.role === "user") return { replaces };
       throw invalidArgument([{ field: "message_id", description: "must be a user's message" }]);
     }
-    const metadata = { message_id: messageId };
-    const text = `the session has no message "${messageId}"`;
-    throw new ChatError("not_found", "MESSAGE_NOT_FOUND", text, { metadata });
+    await refuseMissing(store, session, messageId);
+    throw messageNotFound(messageId);
   },
 
-  async regenerate({ store }, session) {
+  async regenerate({ store }, session, { messageId }) {
     const { reply, question } = await lastExchange(store, session);
+    await refuseOther(store, session, messageId, [reply, question]);
     if (!question)
       throw precondition("NOTHING_TO_REGENERATE", "the session has no message to answer");
     return { question, replaces: reply ? [reply.messageId] : [] };
   },
 
-  async continue({ store }, session) {
+  async continue({ store }, session, { messageId }) {
     const { reply, question } = await lastExchange(store, session);
+    await refuseOther(store, session, messageId, [reply]);
     const isOpen = reply?.state === "partial" || reply?.finishReason === "max_tokens";
     if (reply && question && isOpen) return { question, extends: reply.messageId };
     throw nothingToContinue();
   },
 };
+
+/** Throws where a message that is named (not empty) is none of the session's, or was replaced. */
+export async function refuseMissing(
+  store: Store,
+  { principal, sessionId }: Session,
+  messageId: string,
+): Promise<void> {
+  if (messageId === "") return;
+  const message = await store.getMessage(principal, sessionId, messageId);
+  if (!message) throw messageNotFound(messageId);
+  if (message.replacedByTurnId !== undefined) throw messageReplaced(message);
+}
+
+/** Throws where a message that is named is none of those that the request can be about. */
+async function refuseOther(
+  store: Store,
+  session: Session,
+  messageId: string,
+  possible: readonly (Message | undefined)[],
+): Promise<void> {
+  if (possible.some((message) => message?.messageId === messageId)) return;
+  await refuseMissing(store, session, messageId);
+  if (messageId === "") return;
+  throw invalidArgument([{ field: "message_id", description: "must be the last reply" }]);
+}
+
+function messageNotFound(messageId: string): ChatError {
+  const metadata = { message_id: messageId };
+  const text = `the session's history has no message "${messageId}"`;
+  return new ChatError("not_found", "MESSAGE_NOT_FOUND", text, { metadata });
+}
+
+/** Another EDIT or REGENERATE came first; the caller has not seen it yet. */
+function messageReplaced({ messageId, replacedByTurnId = "" }: Message): ChatError {
+  const metadata = { message_id: messageId, replaced_by_turn_id: replacedByTurnId };
+  const text = `message "${messageId}" was replaced by turn "${replacedByTurnId}"`;
+  return new ChatError("failed_precondition", "MESSAGE_REPLACED", text, { metadata });
+}
 
 /** The last question, and its reply where there is one. */
 async function lastExchange(store: Store, session: Session) {

@@ -82,12 +82,16 @@ async function endInterrupted(
   const recorded = events.find((event) => event.type === "end");
   if (recorded) {
     await store.endTurn(storedEnd(live, fence, recorded));
+    await log.release(sessionId, turnId);
     return;
   }
   const { recorded: count, record: onRecorded } = live;
   const writer = createTurnWriter({ log, sessionId, turnId, fence, recorded: count, onRecorded });
   const end = endOf(live, interrupted(live, fence), messagesOf(session));
-  await recordEnd({ ...context, live, fence, writer, givenUp }, end);
+  context.observer.turnEnded(
+    turn,
+    await recordEnd({ ...context, live, fence, writer, givenUp }, end),
+  );
 }
 
 /** A turn that nobody reads, and that only has to end. */

@@ -5,9 +5,9 @@ const firstDelayMs = 100;
 const delayMsMax = 5_000;
 
 /**
- * Calls `operation` until it succeeds, waiting twice as long each time. A ChatError that is not retryable is a
- * decision and is thrown; anything else is a fault that may pass, and is tried again. Once `givenUp` aborts the
- * last failure is thrown. `onFailure` is told of each failure.
+ * Calls `operation` until it succeeds, waiting twice as long each time. Only a ChatError that is retryable is
+ * tried again: any other is a decision, and what nobody foresaw is a fault of ours that repeating does not mend;
+ * both are thrown at once. Once `givenUp` aborts the last failure is thrown. `onFailure` is told of each failure.
  */
 export async function retryUntil<T>(
   givenUp: AbortSignal,
@@ -19,8 +19,8 @@ export async function retryUntil<T>(
       return await operation();
     } catch (error) {
       onFailure?.(error);
-      const isDecision = error instanceof ChatError && !error.retryable;
-      if (isDecision || givenUp.aborted) throw error;
+      const mayPass = error instanceof ChatError && error.retryable;
+      if (!mayPass || givenUp.aborted) throw error;
       await timers.setTimeout(delayMs, undefined, { signal: givenUp }).catch(() => undefined);
     }
   }

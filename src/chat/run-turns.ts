@@ -139,22 +139,27 @@ async function runToEnd(
   { fence, messages }: AcquiredTurn,
 ): Promise<TurnEnd | undefined> {
   const { observer, stats, givenUp } = context;
+  const runObserver = observer.turnStarted(live.turn);
+  let end: TurnEnd | undefined;
   try {
-    const end = await runTurn({
+    end = await runTurn({
       ...context,
+      observer: runObserver,
       live,
       fence,
       messagesBefore: messages,
       givenUp: givenUp.signal,
       onError: (error) => observer.turnFailed(live.turn, error),
     });
-    stats.ended(end);
+    stats.of(live.turn.principal).ended(end);
     observer.turnEnded(live.turn, end);
     return end;
   } catch (error) {
     observer.turnFailed(live.turn, error);
     live.fail(error instanceof ChatError ? error : storageUnavailable(error));
     return undefined;
+  } finally {
+    runObserver.ended(end);
   }
 }
 
@@ -190,7 +195,7 @@ export async function withdraw(context: EngineContext, lane: Lane, live: LiveTur
   let end: TurnEnd | undefined;
   try {
     end = await recordWithdrawal(context, live);
-    stats.withdrawn();
+    stats.of(turn.principal).withdrawn();
     observer.turnEnded(turn, end);
   } catch (error) {
     observer.turnFailed(turn, error);

@@ -13,8 +13,9 @@ import { unlessAborted } from "./unless-aborted.ts";
  * (DESIGN section 2, rule 4). The events of a turn come in order and once each; a turn's end comes when it is
  * stored, so that what a client does next sees it.
  *
- * Ends after `finish` with the end of its last turn. Throws `not_found` after a `session_deleted`, what
- * readers are told when the storage fails, and `unavailable`/SERVER_STOPPED when the log closes.
+ * Ends after `finish` with the end of its last turn. Throws `not_found` after a `session_deleted`, which follows
+ * where the session's deletion has ended that turn (rule 16), what readers are told when the storage fails, and
+ * `unavailable`/SERVER_STOPPED when the log closes.
  */
 export interface SessionReader extends AsyncIterable<Event> {
   /** Delivers a turn's events after `afterSequence`; its live turn where this process runs it. */
@@ -41,6 +42,8 @@ export function createSessionReader(
   let deliveredOfSession = 0;
 
   const isDone = () => finishing && followed.size === 0;
+  /** Nothing is left to read; where the session is being deleted, that is. */
+  const isOver = async () => isDone() && !(await isDeleted(context, sessionId, call));
 
   const take = async (event: Event): Promise<boolean> => {
     if (event.turnId === "") {
@@ -58,7 +61,7 @@ export function createSessionReader(
   };
 
   async function* read(): AsyncGenerator<Event> {
-    while (!isDone()) {
+    while (!(await isOver())) {
       round = new AbortController();
       const signal = AbortSignal.any([call, failed.signal, round.signal]);
       const session = { principal, sessionId, lane };
@@ -68,7 +71,7 @@ export function createSessionReader(
         position = event.sequence;
         if (await take(event)) yield event;
         if (isDeletion(event)) throw sessionNotFound(sessionId);
-        if (isDone()) return;
+        if (isDone() && (await isOver())) return;
       }
       call.throwIfAborted();
       failed.signal.throwIfAborted();
@@ -140,6 +143,16 @@ export async function whyEnded(
   if (lanes.get(sessionId)?.deleted) return sessionNotFound(sessionId);
   const session = await store.getSession(principal, sessionId);
   return session ? serverStopped() : sessionNotFound(sessionId);
+}
+
+/** Whether the session is gone; while it is being deleted that is waited for. */
+export async function isDeleted(
+  { lanes }: EngineContext,
+  sessionId: string,
+  call: AbortSignal,
+): Promise<boolean> {
+  const deletion = lanes.get(sessionId)?.deletion();
+  return (deletion && (await unlessAborted(deletion, call))) ?? false;
 }
 
 /** Whether the session ends with this event. */

@@ -1,6 +1,8 @@
+import { type Caller, requireOwnRequestId } from "./caller.ts";
 import { type EngineContext, openLane, requireSession, tellList } from "./engine-context.ts";
 import { sessionNotFound } from "./errors.ts";
 import type { NewEvent, RecordedUpdateType } from "./event.ts";
+import type { Lane } from "./lane.ts";
 import { retryUntil } from "./retry.ts";
 import { withdraw } from "./run-turns.ts";
 import type { GenerationConfig, Principal, Session, SessionDetails } from "./session.ts";
@@ -32,9 +34,10 @@ export type SessionUpdate = Omit<SessionChanges, "model"> & { modelId?: string }
 
 export async function createSession(
   context: EngineContext,
-  principal: Principal,
+  caller: Caller,
   settings: NewSession,
 ): Promise<Session> {
+  const { principal } = caller;
   const { store, models, clock, newId, stats } = context;
   const { modelId, title, systemInstruction, generation, metadata, requestId } = settings;
   const kept = { title, systemInstruction, generation, metadata };
@@ -55,15 +58,19 @@ export async function createSession(
     createdAt: now,
     updatedAt: now,
   };
-  const created = await store.createSession(session, keyOf(requestId, payload));
+  const key = keyOf(caller, requestId, payload);
+  const created = await store.createSession(session, key, caller.limits.sessionsMax);
   if (created.sessionId === session.sessionId) {
-    stats.sessionCreated();
+    stats.of(principal).sessionCreated();
     tellList(context, principal, session.sessionId, "session_created");
   }
   return created;
 }
 
-/** Throws `not_found`, `aborted`/ETAG_MISMATCH, `invalid_argument`/MODEL_UNKNOWN. */
+/**
+ * Changes what is different; where nothing is, the session keeps its etag and nobody is told. Throws `not_found`,
+ * `aborted`/ETAG_MISMATCH, `invalid_argument`/MODEL_UNKNOWN.
+ */
 export async function updateSession(
   context: EngineContext,
   principal: Principal,
@@ -74,11 +81,13 @@ export async function updateSession(
   const { store, models, clock } = context;
   const lane = await openLane(context, await requireSession(context, principal, sessionId));
   const model = modelId === undefined ? {} : { model: models.resolve(modelId).info.modelId };
-  const changed = { ...changes, ...model };
   return lane.serially(async () => {
     if (lane.deleted) throw sessionNotFound(sessionId);
+    const before = await requireSession(context, principal, sessionId);
+    const changed = differing(before, { ...changes, ...model });
     const fields = Object.keys(changed).map(fieldName);
-    if (fields.length === 0 && etag === "") return requireSession(context, principal, sessionId);
+    // Another etag is for the store to refuse.
+    if (fields.length === 0 && (etag === "" || etag === before.etag)) return before;
     const now = clock.now();
     const session = await store.updateSession(principal, sessionId, changed, etag, now);
     const data = { fields, title: session.title, model: session.model, etag: session.etag };
@@ -90,13 +99,15 @@ export async function updateSession(
 
 export async function forkSession(
   context: EngineContext,
-  principal: Principal,
+  caller: Caller,
   fork: ForkRequest,
 ): Promise<SessionDetails> {
+  const { principal } = caller;
   const { store, clock, newId, stats } = context;
   const { sessionId: fromSessionId, upToMessageId, title, requestId } = fork;
   const sessionId = newId();
-  const requestKey = keyOf(requestId, ["fork", fromSessionId, upToMessageId, title]);
+  const requestKey = keyOf(caller, requestId, ["fork", fromSessionId, upToMessageId, title]);
+  const { sessionsMax } = caller.limits;
   const made = await store.forkSession({
     principal,
     fromSessionId,
@@ -106,12 +117,26 @@ export async function forkSession(
     createdAt: clock.now(),
     newMessageId: newId,
     ...(requestKey && { requestKey }),
+    ...(sessionsMax !== undefined && { sessionsMax }),
   });
   if (made.sessionId === sessionId) {
-    stats.sessionCreated();
+    stats.of(principal).sessionCreated();
     tellList(context, principal, sessionId, "session_created");
   }
   return made;
+}
+
+/** The changes that make a difference. */
+function differing(session: Session, changes: SessionChanges): SessionChanges {
+  const entries = Object.entries(changes).filter(([name, value]) => {
+    return digest(orderOf(value)) !== digest(orderOf(session[name as keyof SessionChanges]));
+  });
+  return Object.fromEntries(entries);
+}
+
+/** A setting in a form that does not depend on how it was made. */
+function orderOf(value: string | object): unknown {
+  return typeof value === "string" ? value : sorted(value);
 }
 
 /** How long readers of a deleted session are given to take that in. */
@@ -123,10 +148,19 @@ export async function deleteSession(
   principal: Principal,
   sessionId: string,
 ): Promise<void> {
-  const { store, log, clock, givenUp } = context;
   const lane = await openLane(context, await requireSession(context, principal, sessionId));
   await lane.serially(async () => {
     await requireSession(context, principal, sessionId);
+    await removeSession(context, lane);
+  });
+}
+
+/** The same for a session that is there; part of its lane's work. */
+export async function removeSession(context: EngineContext, lane: Lane): Promise<void> {
+  const { store, log, clock, givenUp } = context;
+  const { principal, sessionId } = lane;
+  const settle = lane.beginDeletion();
+  try {
     for (const waiting of lane.queued.slice()) await withdraw(context, lane, waiting);
     const { running } = lane;
     running?.stop({ finishReason: "cancelled" });
@@ -136,11 +170,13 @@ export async function deleteSession(
     tellList(context, principal, sessionId, "session_deleted");
     // Readers that do not hear of it find the session gone all the same.
     await recordForSession(context, sessionId, "session_deleted", {}).catch(() => undefined);
-    await lane.readersGone(lastWordsMs);
-    // Where this is not done, the next start of the program does it.
-    await retryUntil(givenUp.signal, () => log.drop(sessionId));
-    await store.forgetDeleted(sessionId);
-  });
+  } finally {
+    settle();
+  }
+  await lane.readersGone(lastWordsMs);
+  // Where this is not done, the next start of the program does it.
+  await retryUntil(givenUp.signal, () => log.drop(sessionId));
+  await store.forgetDeleted(sessionId);
 }
 
 /** Records what belongs to the session and to none of its turns. */
@@ -155,7 +191,8 @@ async function recordForSession(
   await log.append({ sessionId, turnId: "", fence: 0, batch: 0, events: [event] });
 }
 
-function keyOf(requestId: string, payload: unknown): RequestKey | undefined {
+function keyOf(caller: Caller, requestId: string, payload: unknown): RequestKey | undefined {
+  requireOwnRequestId(caller, requestId);
   return requestId === "" ? undefined : { requestId, fingerprint: digest(payload) };
 }
 

@@ -1,9 +1,12 @@
+import { type Admitted, admitTurn } from "./admit-turn.ts";
 import type { Call } from "./call.ts";
+import { type Caller, requireOwnRequestId } from "./caller.ts";
 import type { StartedTurn } from "./engine.ts";
 import {
   addLane,
   cursorAhead,
   type EngineContext,
+  epochOf,
   openLane,
   refuseOtherEpoch,
   requireSession,
@@ -14,7 +17,7 @@ import { ChatError, invalidArgument, sessionNotFound } from "./errors.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import type { Model } from "./model.ts";
-import { nothingToContinue, planTurn } from "./plan-turn.ts";
+import { nothingToContinue, planTurn, refuseMissing } from "./plan-turn.ts";
 import {
   announceQueued,
   enqueue,
@@ -32,11 +35,13 @@ import { fingerprintOf, type TurnRequest } from "./turn-request.ts";
 /** A request on its way to a turn. */
 type Start = {
   context: EngineContext;
+  caller: Caller;
   principal: Principal;
   request: TurnRequest;
   call: Call;
   /** Undefined where the request has no request_id. */
   key: RequestKey | undefined;
+  onTurn: (turn: StartedTurn) => void;
 };
 
 /**
@@ -45,11 +50,14 @@ type Start = {
  */
 export async function startTurn(
   context: EngineContext,
-  principal: Principal,
+  caller: Caller,
   request: TurnRequest,
   call: Call,
+  onTurn: (turn: StartedTurn) => void = () => undefined,
 ): Promise<StartedTurn> {
-  const start: Start = { context, principal, request, call, key: keyOf(request) };
+  requireOwnRequestId(caller, request.requestId);
+  const { principal } = caller;
+  const start: Start = { context, caller, principal, request, call, key: keyOf(request), onTurn };
   context.runs.starting += 1;
   try {
     // Before any limit: a re-send is no new work (rule 7).
@@ -83,10 +91,12 @@ async function openSession(start: Start): Promise<StartedTurn> {
   const model = context.models.resolve(session.model);
   const lane = addLane(context, { ...session, epoch: 1 });
   return lane.serially(async () => {
-    const turn = await planTurn(context, session, model, request);
-    const started = await createInLane(start, lane, turn, session);
+    const started = await admit(start, async () => {
+      const turn = await planTurn(context, session, model, request);
+      return createInLane(start, lane, turn, session);
+    });
     if (started.sessionId === session.sessionId) {
-      context.stats.sessionCreated();
+      context.stats.of(principal).sessionCreated();
       tellList(context, principal, session.sessionId, "session_created");
     }
     return started;
@@ -103,9 +113,16 @@ async function startInSession(start: Start, lane: Lane, session: Session): Promi
   if (lane.deleted) throw sessionNotFound(lane.sessionId);
   if (context.drain.isDraining) throw serverDraining();
   const model = context.models.resolve(request.modelId || session.model);
-  if (!lane.isIdle()) await makeWay(start, lane, session, model);
-  const turn = await planTurn(context, session, model, request);
-  return createInLane(start, lane, turn);
+  return admit(start, async () => {
+    if (!lane.isIdle()) await makeWay(start, lane, session, model);
+    const turn = await planTurn(context, session, model, request);
+    return createInLane(start, lane, turn);
+  });
+}
+
+function admit(start: Start, make: () => Promise<Admitted>): Promise<StartedTurn> {
+  const { context, caller } = start;
+  return admitTurn(context, { caller, make, findRepeated: () => findRepeated(start) });
 }
 
 /** Decides what a request does in a busy session: refuse it, or clear what stands in its way (rules 8, 15). */
@@ -125,7 +142,15 @@ async function refuseInVain(start: Start, lane: Lane, session: Session, model: M
   const { context, request } = start;
   const { running } = lane;
   if (request.type === "edit" || !running) await planTurn(context, session, model, request);
-  else if (request.type === "continue" && running.chunks() === 0) throw nothingToContinue();
+  else if (!isOf(running, request.messageId)) {
+    await refuseMissing(context.store, session, request.messageId);
+  }
+  if (request.type === "continue" && running?.chunks() === 0) throw nothingToContinue();
+}
+
+/** Whether the message is the turn's question or its reply, which is not stored yet. */
+function isOf({ turn }: LiveTurn, messageId: string): boolean {
+  return [turn.replyMessageId, turn.userMessage.messageId].includes(messageId);
 }
 
 /** Makes the turn durable and live, and runs it where the lane is free. */
@@ -134,23 +159,34 @@ async function createInLane(
   lane: Lane,
   turn: Turn,
   session?: Session,
-): Promise<StartedTurn> {
+): Promise<Admitted> {
   const { context, request, call, key } = start;
   const { sessionId, turnId, model } = turn;
   const atHead = request.onBusy === "interrupt";
   const startsAfter = session ? 0 : await context.log.lastSequence(sessionId);
   if (request.afterSequence > startsAfter) throw cursorAhead(lane.epoch, startsAfter);
-  const { queuedTurnsMax } = context;
-  const newTurn = { turn, atHead, queuedTurnsMax, ...(session && { session }) };
-  const made = await createAndAcquire(start, lane, { ...newTurn, ...(key && { requestKey: key }) });
-  if (made.repeated) return joinRepeated(start, made.repeated);
+  // What interrupts takes the place of the turn that runs, and is not refused for those that wait.
+  const queuedTurnsMax = context.queuedTurnsMax + (atHead ? 1 : 0);
+  const { sessionsMax } = start.caller.limits;
+  const newTurn: NewTurn = {
+    turn,
+    atHead,
+    queuedTurnsMax,
+    ...(session && { session }),
+    ...(session && sessionsMax !== undefined && { sessionsMax }),
+    ...(key && { requestKey: key }),
+  };
+  const made = await createAndAcquire(start, lane, newTurn);
+  if (made.repeated) return { started: await joinRepeated(start, made.repeated), isNew: false };
 
   const live = enqueue(context, lane, turn, { atHead, startsAfter });
   live.readership.join(call, request.onDisconnect === undefined);
+  const started = { sessionId, turnId, model, afterSequence: startsAfter, epoch: lane.epoch };
+  start.onTurn(started);
   if (made.acquired) run(context, lane, made.acquired);
   else if (!lane.running) retryLater(context, lane);
   if (lane.running !== live) await waitInQueue(context, lane, live, atHead);
-  return { sessionId, turnId, model, afterSequence: startsAfter, epoch: lane.epoch };
+  return { started, isNew: true };
 }
 
 async function waitInQueue(context: EngineContext, lane: Lane, live: LiveTurn, atHead: boolean) {
@@ -194,6 +230,15 @@ async function findRepeated(start: Start): Promise<StartedTurn | undefined> {
 }
 
 async function joinRepeated(
+  start: Start,
+  before: { turnId: string; sessionId: string },
+): Promise<StartedTurn> {
+  const joined = await join(start, before);
+  start.onTurn(joined);
+  return joined;
+}
+
+async function join(
   { context, principal, request, call }: Start,
   { sessionId, turnId }: { turnId: string; sessionId: string },
 ): Promise<StartedTurn> {
@@ -201,8 +246,12 @@ async function joinRepeated(
     const text = `request_id "${request.requestId}" was used in another session`;
     throw new ChatError("already_exists", "REQUEST_ID_REUSED", text);
   }
-  const lane = await openLane(context, await requireSession(context, principal, sessionId));
+  const session = await requireSession(context, principal, sessionId);
+  await epochOf(context, session);
+  const lastSequence = await context.log.lastSequence(sessionId);
+  const lane = await openLane(context, session);
   refuseOtherEpoch(lane, request.afterEpoch);
+  if (request.afterSequence > lastSequence) throw cursorAhead(lane.epoch, lastSequence);
   const { epoch } = lane;
   const live = lane.find(turnId);
   live?.readership.join(call, request.onDisconnect === undefined);
@@ -246,8 +295,14 @@ function newSessionOf(
 
 function tooManyTurns(): ChatError {
   const text = "the server runs all the turns it can";
-  const again = { retryable: true, retryAfterMs: 1_000 };
-  return new ChatError("resource_exhausted", "TOO_MANY_TURNS", text, again);
+  const quotas = [
+    { subject: "RUNNING_TURNS_MAX", description: "turns that the server runs at once" },
+  ];
+  return new ChatError("resource_exhausted", "TOO_MANY_TURNS", text, {
+    retryable: true,
+    retryAfterMs: 1_000,
+    quotas,
+  });
 }
 
 function sessionBusy(sessionId: string): ChatError {

@@ -1,3 +1,4 @@
+import type { Principal } from "./session.ts";
 import { isComplete, type TurnEnd } from "./turn.ts";
 
 /** What this process has done since it started. A request is one message that asked for a turn. */
@@ -19,7 +20,8 @@ export type Stats = {
   outputTokens: number;
 };
 
-export interface StatsCounter {
+/** Counts what happens. */
+interface StatsCounter {
   sessionCreated(): void;
   /** A request for a turn was refused before its turn existed. */
   refused(): void;
@@ -29,6 +31,50 @@ export interface StatsCounter {
   read(): Stats;
 }
 
+/** Counts for the whole server and for each principal. */
+export interface StatsBook {
+  /** Counts for the principal, and for the whole. */
+  of(principal: Principal): Omit<StatsCounter, "read">;
+  /** What the principal has done; without one, everybody. */
+  read(principal?: Principal): Stats;
+}
+
+/** Principals whose counts are kept; the one that was quiet longest is forgotten and begins anew. */
+const principalsMax = 10_000;
+
+export function createStatsBook(startedAt: number): StatsBook {
+  const all = createStatsCounter(startedAt);
+  const counters = new Map<Principal, StatsCounter>();
+  const counterOf = (principal: Principal): StatsCounter => {
+    const counter = counters.get(principal) ?? createStatsCounter(startedAt);
+    // Behind the others: Map keeps the order of insertion.
+    counters.delete(principal);
+    counters.set(principal, counter);
+    if (counters.size > principalsMax) counters.delete(counters.keys().next().value ?? "");
+    return counter;
+  };
+  return {
+    of(principal) {
+      const own = counterOf(principal);
+      const both = (count: (counter: StatsCounter) => void) => {
+        count(all);
+        count(own);
+      };
+      return {
+        sessionCreated: () => both((counter) => counter.sessionCreated()),
+        refused: () => both((counter) => counter.refused()),
+        ended: (end) => both((counter) => counter.ended(end)),
+        withdrawn: () => both((counter) => counter.withdrawn()),
+      };
+    },
+    read(principal) {
+      if (principal === undefined) return all.read();
+      return (counters.get(principal) ?? createStatsCounter(startedAt)).read();
+    },
+  };
+}
+
+/** Counts of one principal, or of all. */
 export function createStatsCounter(startedAt: number): StatsCounter {
   let sessionsCreated = 0;
   let refused = 0;

@@ -30,6 +30,8 @@ export type NewTurn = {
   atHead: boolean;
   /** Turns that may wait in the session, this one included; more are `resource_exhausted`/QUEUE_FULL. */
   queuedTurnsMax: number;
+  /** Where the turn opens its session: as in createSession. */
+  sessionsMax?: number;
 };
 
 /** A turn that this process may run. */
@@ -48,6 +50,18 @@ export type StoredTurn = {
   fence: number;
   /** Where it has ended. `parts` are the turn's own, also where it extended an earlier reply. */
   end?: TurnEnd;
+};
+
+/** A session that nobody has changed for long. */
+export type ExpiredSession = { principal: Principal; sessionId: string; updatedAt: number };
+
+export type ExpiredRequest = {
+  /** Milliseconds since 1970 UTC. */
+  before: number;
+  /** At least 1. */
+  count: number;
+  /** The last one of the page before. */
+  after?: Pick<ExpiredSession, "updatedAt" | "sessionId">;
 };
 
 /** A turn without its end, when the program starts. */
@@ -70,6 +84,8 @@ export type NewFork = {
   createdAt: number;
   newMessageId: () => string;
   requestKey?: RequestKey;
+  /** As in createSession. */
+  sessionsMax?: number;
 };
 
 /**
@@ -83,9 +99,11 @@ export type NewFork = {
 export interface Store {
   /**
    * Creates a session and returns it. Repeating it with the same key returns the session that the key was
-   * used for (`not_found` once that is deleted); with the same sessionId it changes nothing.
+   * used for (`not_found` once that is deleted); with the same sessionId it changes nothing. Throws
+   * `resource_exhausted`/TOO_MANY_SESSIONS where the principal has `sessionsMax` sessions, unless it is a
+   * repetition; undefined is any number.
    */
-  createSession(session: Session, requestKey?: RequestKey): Promise<Session>;
+  createSession(session: Session, requestKey?: RequestKey, sessionsMax?: number): Promise<Session>;
 
   /** The session, or undefined. */
   getSession(principal: Principal, sessionId: string): Promise<SessionDetails | undefined>;
@@ -110,9 +128,9 @@ export interface Store {
   forkSession(fork: NewFork): Promise<SessionDetails>;
 
   /**
-   * The principal's sessions, latest change first; with a `query`, those whose title or messages have all
-   * its words (the last one may be a beginning). The order stays right while sessions change. What was
-   * written in the last moments may not be found yet.
+   * The principal's sessions, latest change first; with a `query` (not empty), those whose title or messages have
+   * all its words (the last one may be a beginning), and none where it has no word. The order stays right
+   * while sessions change. What was written in the last moments may not be found yet.
    */
   listSessions(
     principal: Principal,
@@ -150,6 +168,12 @@ export interface Store {
     requestId: string,
   ): Promise<{ turnId: string; sessionId: string } | undefined>;
 
+  /**
+   * The tokens, in and out, of the principal's turns that have ended on the UTC day of `at`, also of those whose
+   * session is deleted. Days that are over for more than two days may be forgotten.
+   */
+  tokensUsed(principal: Principal, at: number): Promise<number>;
+
   /** The turn, or undefined. */
   getTurn(principal: Principal, sessionId: string, turnId: string): Promise<StoredTurn | undefined>;
 
@@ -185,7 +209,8 @@ export interface Store {
   /**
    * The session's messages in the order of their turns, queued ones last; with `newestFirst` the other
    * way round; those that were replaced only with `includeReplaced`. A running turn's reply is not among
-   * them. Throws `not_found`.
+   * them. A page of large messages has fewer than `pageSize`: its last is the one with which their texts
+   * come to limits.pageBytesMax. Throws `not_found`.
    */
   listMessages(
     principal: Principal,
@@ -202,6 +227,12 @@ export interface Store {
 
   /** Ended turns with events after `sequence`, in the order of their first such event, at most `count`. */
   turnsAfter(sessionId: string, sequence: number, count: number): Promise<StoredTurn[]>;
+
+  /**
+   * Sessions of all principals that last changed before `before`, in which no turn runs or waits: those that changed
+   * first, at most `count`, after the one that is given.
+   */
+  listExpired(request: ExpiredRequest): Promise<ExpiredSession[]>;
 
   /** Turns without an end, oldest first: what a crash left behind. */
   unfinishedTurns(): Promise<UnfinishedTurn[]>;

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { ChatError, storageUnavailable } from "./errors.ts";
 import type { EventBody, NewEvent } from "./event.ts";
+import type { EventLog } from "./event-log.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { withSignature } from "./reply.ts";
 import { retryUntil } from "./retry.ts";
@@ -33,17 +34,19 @@ type RecordOptions = {
   live: LiveTurn;
   fence: number;
   writer: TurnWriter;
+  log: EventLog;
   store: Store;
   clock: Clock;
   givenUp: AbortSignal;
 };
 
 /**
- * Appends a turn's end, then stores it (rule 12), each until it is taken; readers are told of a failure.
- * Throws the last failure once `givenUp` aborts, and whatever repeating cannot mend.
+ * Appends a turn's end, then stores it (rule 12), each until it is taken; readers are told of a failure. The log
+ * keeps the turn's events until the store has the end. Throws the last failure once `givenUp` aborts, and
+ * whatever repeating cannot mend.
  */
 export async function recordEnd(options: RecordOptions, body: EndBody): Promise<TurnEnd> {
-  const { live, fence, writer, store, clock, givenUp } = options;
+  const { live, fence, writer, log, store, clock, givenUp } = options;
   const tellReaders = (error: unknown) => {
     live.fail(error instanceof ChatError ? error : storageUnavailable(error));
   };
@@ -51,6 +54,7 @@ export async function recordEnd(options: RecordOptions, body: EndBody): Promise<
   await retryUntil(givenUp, () => writer.append(last), tellReaders);
   const stored = storedEnd(live, fence, body);
   await retryUntil(givenUp, () => store.endTurn(stored), tellReaders);
+  await log.release(stored.sessionId, stored.turnId);
   return stored;
 }
 

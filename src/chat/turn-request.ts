@@ -13,7 +13,10 @@ export type TurnRequest = {
   sessionId: string;
   /** The user's message; empty on `regenerate` and `continue`. */
   parts: readonly Part[];
-  /** On `edit`: the user's message that this one replaces. */
+  /**
+   * On `edit`: the user's message that this one replaces. On `regenerate` and `continue`, where not empty: the
+   * message that the caller takes for the last one.
+   */
   messageId: string;
   /** The idempotency key; empty for none. */
   requestId: string;
@@ -28,6 +31,8 @@ export type TurnRequest = {
   systemInstruction: string;
   generation: GenerationConfig;
   chunkBy: ChunkBy;
+  /** W3C Trace Context of the call. */
+  traceParent?: string;
 };
 
 /**

@@ -9,6 +9,7 @@ import type { LiveTurn, Stop } from "./live-turn.ts";
 import type { FinishReason, Usage } from "./message.ts";
 import type { ModelPart } from "./model.ts";
 import type { ModelCatalog } from "./model-catalog.ts";
+import type { RunObserver } from "./observer.ts";
 import type { Store } from "./store.ts";
 import { estimateUsage } from "./tokens.ts";
 import type { TurnEnd, TurnError } from "./turn.ts";
@@ -27,6 +28,7 @@ export type TurnRunOptions = {
   timeouts: ModelTimeouts;
   /** Aborted when the process can wait no longer for a storage that takes no writes. */
   givenUp: AbortSignal;
+  observer: RunObserver;
   /** Called with what ended the turn early, where that was not a Stop; for the operator. */
   onError: (error: unknown) => void;
 };
@@ -69,6 +71,7 @@ export async function runTurn(options: TurnRunOptions): Promise<TurnEnd> {
     usage: undefined,
     signature: undefined,
     firstChunkMs: undefined,
+    lastPartMs: startedMs,
     nextChunkNumber: 1,
   };
   const outcome = await answer(run);
@@ -95,6 +98,8 @@ type Run = TurnRunOptions & {
   usage: Usage | undefined;
   signature: string | undefined;
   firstChunkMs: number | undefined;
+  /** When the last part of the reply came, or else the run began, by the monotonic clock. */
+  lastPartMs: number;
   nextChunkNumber: number;
 };
 
@@ -112,18 +117,24 @@ async function answer(run: Run): Promise<Outcome> {
     run.inputTokens = context.inputTokens;
     writer.pushAll(beginning(run, context));
     await writer.flush();
-    const finish = await generate(model, context.request, {
-      signal,
-      timeouts: run.timeouts,
-      onPart: (part) => {
-        if (part.type === "usage") {
-          run.usage = part.usage;
-          return;
-        }
-        beginReply(run, part);
-        record(chunker.push(part.text, part.type === "thought"));
+    const { traceParent } = run.observer;
+    const finish = await generate(
+      model,
+      { ...context.request, traceParent },
+      {
+        signal,
+        timeouts: run.timeouts,
+        onPart: (part) => {
+          if (part.type === "usage") {
+            run.usage = part.usage;
+            return;
+          }
+          observePart(run);
+          beginReply(run, part);
+          record(chunker.push(part.text, part.type === "thought"));
+        },
       },
-    });
+    );
     record(chunker.flush());
     await writer.flush();
     return finish === undefined ? incomplete : { finishReason: finish };
@@ -153,6 +164,14 @@ function beginning(run: Run, context: Context): NewEvent[] {
   });
   const replaces = isFirst && live.turn.type === "edit";
   return replaces ? [status, event(run, messagesReplaced(live.turn))] : [status];
+}
+
+function observePart(run: Run): void {
+  const nowMs = run.clock.monotonicMs();
+  const sinceMs = nowMs - run.lastPartMs;
+  run.lastPartMs = nowMs;
+  if (run.firstChunkMs === undefined) run.observer.firstChunk(sinceMs);
+  else run.observer.nextChunk(sinceMs);
 }
 
 /** RESPONSE_START at the first part; a regenerated reply takes the old one's place with it (rule 15). */

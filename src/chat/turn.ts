@@ -52,6 +52,8 @@ export type Turn = {
   userMessage: Message;
   /** Milliseconds since 1970 UTC. */
   createdAt: number;
+  /** W3C Trace Context of the call that started it. */
+  traceParent?: string;
 };
 
 /** Why a turn failed; recorded with its end. */

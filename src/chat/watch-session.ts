@@ -1,4 +1,5 @@
 import type { Call } from "./call.ts";
+import type { Caller } from "./caller.ts";
 import {
   cursorAhead,
   type EngineContext,
@@ -13,7 +14,7 @@ import type { Event, LiveUpdate } from "./event.ts";
 import type { Lane } from "./lane.ts";
 import { createMerge } from "./merge.ts";
 import type { Principal } from "./session.ts";
-import { isDeletion, readSession, whyEnded } from "./session-reader.ts";
+import { isDeleted, isDeletion, readSession, whyEnded } from "./session-reader.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { whenAborted } from "./when-aborted.ts";
 
@@ -39,13 +40,13 @@ const bufferedUpdatesMax = 1_000;
  */
 export async function* watchSession(
   context: EngineContext,
-  principal: Principal,
+  { principal, isShared }: Caller,
   request: WatchRequest,
   call: Call,
 ): AsyncGenerator<Watched> {
   const { signal } = call;
   const merge = createMerge<Watched>({ signal });
-  if (request.sessionList) {
+  if (request.sessionList && !isShared) {
     merge.addBackground(listOf(context, principal).listen({ signal, ...boundedUpdates }));
   }
   if (request.sessionId === "") {
@@ -140,8 +141,13 @@ async function* readLane(
     isLive = true;
     yield update(sessionId, "live", { last_sequence: position, ...stateOf(lane) });
   };
+  const isIdle = async () => lane.isIdle() && position >= (await log.lastSequence(sessionId));
   const isOver = async () =>
-    request.untilIdle && isLive && lane.isIdle() && position >= (await log.lastSequence(sessionId));
+    request.untilIdle &&
+    isLive &&
+    (await isIdle()) &&
+    !(await isDeleted(context, sessionId, signal)) &&
+    isIdle();
 
   const leave = lane.read();
   try {

@@ -19,7 +19,7 @@ export function toGeminiRequest(
   backend: "gemini" | "vertex",
   abortSignal: AbortSignal,
 ): GenerateContentParameters {
-  const { systemInstruction, messages, generation } = request;
+  const { systemInstruction, messages, generation, traceParent } = request;
   const config: GenerateContentConfig = {
     abortSignal,
     // On by default: the SDK would go on by itself at a token limit, and each hop is billed.
@@ -33,6 +33,7 @@ export function toGeminiRequest(
     ...thinkingOf(generation),
   };
   if (backend === "gemini") config.store = false;
+  if (traceParent !== undefined) config.httpOptions = { headers: { traceparent: traceParent } };
   if (systemInstruction !== "") config.systemInstruction = { parts: [{ text: systemInstruction }] };
   return { model: info.modelId, contents: toContents(messages), config };
 }

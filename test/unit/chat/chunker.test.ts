@@ -9,6 +9,10 @@ const all: readonly ChunkBy[] = ["model", "word", "character"];
 /** How much may wait for its rest; see chunker.ts. */
 const heldUnitsMax = 256;
 
+/** Scripts whose words a dictionary finds, in what has come so far. */
+const unspaced =
+  /\p{scx=Han}|\p{scx=Hira}|\p{scx=Kana}|\p{scx=Thai}|\p{scx=Laoo}|\p{scx=Khmr}|\p{scx=Mymr}/u;
+
 const family = "👨‍👩‍👧‍👦";
 const zalgo = `z${"\u0301\u0489\u035f".repeat(8)}`;
 
@@ -155,12 +159,31 @@ describe("the chunker", () => {
     }
   });
 
-  it("cuts after the space behind each word, and gives a word as soon as that has come", () => {
+  it("cuts behind the whole space after each word, and gives a word as soon as the next begins", () => {
     const chunker = createChunker("word");
-    assert.deepEqual(texts(chunker.push("  The qu", false)), ["  The "]);
-    assert.deepEqual(texts(chunker.push("ick\n\n", false)), ["quick\n\n"]);
-    assert.deepEqual(texts(chunker.push("\tbrown fox", false)), ["\tbrown "]);
+    assert.deepEqual(texts(chunker.push("  The qu", false)), ["  ", "The "]);
+    assert.deepEqual(texts(chunker.push("ick\n\n", false)), []);
+    assert.deepEqual(texts(chunker.push("\tbrown fox", false)), ["quick\n\n\t", "brown "]);
     assert.deepEqual(texts(chunker.flush()), ["fox"]);
+  });
+
+  it("gives the same words however the model cuts the text", () => {
+    const spaced = fc.oneof(delicate, fc.constantFrom("a ", "x".repeat(130), " ".repeat(90)));
+    const any = fc.array(spaced, { maxLength: 24 }).map((pieces) => pieces.join(""));
+    const cut = fc
+      .oneof(any, text)
+      .filter((whole) => !unspaced.test(whole))
+      .chain((whole) => {
+        const cuts = fc.array(fc.nat({ max: whole.length }), { maxLength: 40 });
+        return cuts.map((places) => cutAt(whole, places));
+      });
+    const property = fc.property(cut, (parts) => {
+      const whole = parts.join("");
+      const atOnce = texts(chunksOf("word", [whole]));
+      assert.deepEqual(texts(chunksOf("word", parts)), atOnce);
+      assert.deepEqual(texts(chunksOf("word", units(whole))), atOnce);
+    });
+    fc.assert(property, { numRuns: 2_000 });
   });
 
   it("finds the words of scripts that put no spaces between them", () => {
@@ -189,7 +212,8 @@ function heldMost(chunkBy: ChunkBy, parts: readonly string[]): number {
   let held = 0;
   let most = 0;
   for (const part of parts) {
-    held += part.length - joined(chunker.push(part, false)).length;
+    held += part.length;
+    for (const chunk of chunker.push(part, false)) held -= chunk.text.length;
     most = Math.max(most, held);
   }
   assert.equal(joined(chunker.flush()).length, held);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { openAdmission } from "../../../src/chat/admission.ts";
 import { newId, systemClock } from "../../../src/chat/clock.ts";
 import {
   addLane,
@@ -10,6 +11,7 @@ import {
   openLane,
 } from "../../../src/chat/engine-context.ts";
 import { createModelCatalog } from "../../../src/chat/model-catalog.ts";
+import { silentRun } from "../../../src/chat/observer.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { createCall } from "../../support/calls.ts";
@@ -108,8 +110,17 @@ async function open(t: { after(close: () => Promise<void>): void }) {
     queuedTurnsMax: 1,
     watchersMax: 1,
     disconnectGraceMs: 1,
+    sessionTtlMs: 0,
+    admission: openAdmission,
     owner: "test",
-    observer: { turnEnded: () => undefined, turnFailed: () => undefined },
+    observer: {
+      turnStarted: () => silentRun,
+      turnRefused: () => undefined,
+      turnEnded: () => undefined,
+      turnFailed: () => undefined,
+      sessionsExpired: () => undefined,
+      expiryFailed: () => undefined,
+    },
   };
   const session = await store.getSession(anonymous, "session");
   assert.ok(session);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, it } from "node:test";
 import { anonymous } from "../../../src/chat/session.ts";
+import { callerOf } from "../../support/caller.ts";
 import { createCall } from "../../support/calls.ts";
 import { endOf, openEngine, take } from "../../support/engine.ts";
 import { settle } from "../../support/loops.ts";
@@ -38,8 +39,12 @@ describe("the engine", () => {
     await assert.rejects(engine.getSession("other", sessionId), missing);
     const theirs = { sessionId, turnId: "", requestId: "" };
     await assert.rejects(engine.cancelTurn("other", theirs), missing);
-    const list = await engine.listSessions("other", { pageSize: 9, pageToken: "", query: "" });
-    assert.deepEqual([list.items, await engine.countSessions("other")], [[], 0]);
+    const list = await engine.listSessions(callerOf("other"), {
+      pageSize: 9,
+      pageToken: "",
+      query: "",
+    });
+    assert.deepEqual([list.items, await engine.countSessions(callerOf("other"))], [[], 0]);
     assert.deepEqual(await cancel(sessionId), { cancelled: false, turnId: "" });
   });
 
@@ -48,7 +53,7 @@ describe("the engine", () => {
     await ask();
     answerWith(saying("cut"));
     await ask();
-    engine.countRefused();
+    engine.countRefused("alice", undefined);
     const { totalRequests, successfulRequests, failedRequests, outputTokens } = engine.stats();
     assert.deepEqual([totalRequests, successfulRequests, failedRequests], [3, 1, 2]);
     assert.equal(outputTokens, 3);

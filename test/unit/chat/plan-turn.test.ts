@@ -138,6 +138,32 @@ describe("a continue", () => {
   });
 });
 
+/** What an edit has replaced in every session here. */
+const replaced = [question("q0", { replacedByTurnId: "t9" })];
+
+for (const type of ["edit", "regenerate", "continue"] as const) {
+  it(`${type} of a message that was replaced says by which turn`, async () => {
+    const history = [question("q1"), answer("a1", { state: "partial" })];
+    await assert.rejects(plan(history, { type, messageId: "q0" }), {
+      kind: "failed_precondition",
+      reason: "MESSAGE_REPLACED",
+      metadata: { message_id: "q0", replaced_by_turn_id: "t9" },
+    });
+    const missing = { kind: "not_found", reason: "MESSAGE_NOT_FOUND" };
+    await assert.rejects(plan(history, { type, messageId: "none" }), missing);
+  });
+}
+
+for (const type of ["regenerate", "continue"] as const) {
+  it(`${type} may name the last reply, and no other`, async () => {
+    const last = answer("a2", { state: "partial" });
+    const history = [question("q1"), answer("a1"), question("q2"), last];
+    assert.equal((await plan(history, { type, messageId: "a2" })).userMessage.messageId, "q2");
+    const wrong = { kind: "invalid_argument", reason: "INVALID_REQUEST" };
+    await assert.rejects(plan(history, { type, messageId: "a1" }), wrong);
+  });
+}
+
 /** Plans the turn in a session that has this history. */
 function plan(history: readonly Message[], request: Partial<TurnRequest>) {
   const newestFirst = history.toReversed();
@@ -153,6 +179,8 @@ function plan(history: readonly Message[], request: Partial<TurnRequest>) {
     ids += 1;
     return `id-${ids}`;
   };
-  const options = { store: { listMessages } as Store, clock: systemClock, newId };
+  const getMessage: Store["getMessage"] = async (_principal, _sessionId, messageId) =>
+    [...history, ...replaced].find((message) => message.messageId === messageId);
+  const options = { store: { listMessages, getMessage } as Store, clock: systemClock, newId };
   return planTurn(options, session, createModel(saying()), turnRequest(request));
 }

@@ -5,8 +5,10 @@ import fc from "fast-check";
 import type { Event } from "../../../src/chat/event.ts";
 import { readEvents } from "../../../src/chat/replay.ts";
 import { anonymous } from "../../../src/chat/session.ts";
+import { createMemoryStore } from "../../../src/store/memory.ts";
 import { createCall, type TestCall } from "../../support/calls.ts";
 import { openEngine, openMemoryLog, type TestEngine, take } from "../../support/engine.ts";
+import { createFaulty } from "../../support/faults.ts";
 import { until } from "../../support/loops.ts";
 import { finish, saying, textPart, thoughtPart } from "../../support/models.ts";
 
@@ -58,6 +60,27 @@ describe("replay", () => {
     await forget();
     assert.deepEqual([...first, ...(await take(reading, all.length - 1))], all);
     await reading.return(undefined);
+  });
+
+  it("misses nothing of a turn whose end is recorded and not yet stored", async (t) => {
+    const { port: store, hold } = createFaulty(createMemoryStore());
+    const { start, read, createSession, recorded, forget, readAfter, log } = await openForgetful(
+      t,
+      { store },
+    );
+    const sessionId = await createSession();
+    const release = hold("endTurn");
+    const turn = await start({ sessionId });
+    await until(async () => (await log.lastSequence(sessionId)) === 5);
+    const all = await recorded(sessionId);
+    await forget();
+    assert.equal(await log.floor(sessionId), 0);
+    assert.deepEqual(await readAfter(sessionId, 0), all);
+    release();
+    await read(turn);
+    await forget();
+    assert.equal(await log.floor(sessionId), 5);
+    assert.deepEqual(await readAfter(sessionId, 0), all);
   });
 
   it("ends when its signal aborts, and throws for a sequence that is still to come", async (t) => {

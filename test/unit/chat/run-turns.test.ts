@@ -231,3 +231,20 @@ describe("the queue", () => {
     assert.deepEqual(seen, ["session_running", "session_running", "session_idle"]);
   });
 });
+
+describe("a fault of ours under a turn's end", () => {
+  it("is told to the operator once and not repeated, and the log keeps the turn", async (t) => {
+    const { port: store, fail, calls } = createFaulty(createMemoryStore());
+    const log = await openMemoryLog({ retentionBytes: 1 });
+    const { engine, start, read, failures } = await openEngine(t, { store, log });
+    const fault = new TypeError("not a function");
+    fail("endTurn", fault);
+    const turn = await start();
+    await assert.rejects(read(turn), ChatError);
+    await until(() => engine.runningTurns() === 0);
+    assert.deepEqual(failures, [fault]);
+    assert.equal(calls.filter((name) => name === "endTurn").length, 1);
+    await log.prune();
+    assert.equal(await log.floor(turn.sessionId), 0);
+  });
+});

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import type { StartedTurn } from "../../../src/chat/engine.ts";
 import type { Event } from "../../../src/chat/event.ts";
+import type { EventBatch } from "../../../src/chat/event-log.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { createCall } from "../../support/calls.ts";
 import {
   allMessages,
+  endOf,
   kindsOf,
   openEngine,
   openMemoryLog,
@@ -149,6 +152,31 @@ describe("reading a turn", () => {
     await assert.rejects(take(slow, 9), gone);
   });
 
+  it("ends with its session and not with its turn, where the deletion has ended that", async (t) => {
+    const { port: store, hold } = createFaulty(createMemoryStore());
+    const { engine, start, read } = await openEngine(t, { store, generate: waitingAfter("a") });
+    const first = await start();
+    const { sessionId } = first;
+    const release = hold("deleteSession");
+    const readings = [first, await start({ sessionId })].map((turn) => read(turn));
+    const gone = { kind: "not_found", reason: "SESSION_NOT_FOUND" };
+    const refused = readings.map((reading) => assert.rejects(reading, gone));
+    const deleted = engine.deleteSession(anonymous, sessionId);
+    await settle();
+    release();
+    await Promise.all([deleted, ...refused]);
+  });
+
+  it("ends with its turn where the deletion that has ended it fails", async (t) => {
+    const { port: store, fail } = createFaulty(createMemoryStore());
+    const { engine, start, read } = await openEngine(t, { store, generate: waitingAfter("a") });
+    const turn = await start();
+    const reading = read(turn);
+    fail("deleteSession");
+    await assert.rejects(engine.deleteSession(anonymous, turn.sessionId));
+    assert.equal(endOf(await reading).finishReason, "cancelled");
+  });
+
   it("leaves nothing on the call when its reader goes away in the middle", async (t) => {
     const { call, start, readTurn, cancel } = await openEngine(t, { generate: waitingAfter("a") });
     const turn = await start();
@@ -159,6 +187,45 @@ describe("reading a turn", () => {
 });
 
 describe("one call that reads several turns of a session", () => {
+  it("gets a turn that has to wait in its order, however fast the one before it goes on", async (t) => {
+    const memory = await openMemoryLog();
+    const goOn = Promise.withResolvers<void>();
+    const log = {
+      ...memory,
+      async append(batch: EventBatch) {
+        const appended = await memory.append(batch);
+        if (batch.fence > 0) return appended;
+        // What else is recorded comes to readers before the answer does.
+        goOn.resolve();
+        await until(async () => (await memory.lastSequence(batch.sessionId)) > 5);
+        await settle();
+        return appended;
+      },
+    };
+    const { engine, start, call, createSession } = await openEngine(t, {
+      log,
+      async *generate() {
+        yield textPart("a");
+        await goOn.promise;
+        yield* [textPart("b"), textPart("c"), finish];
+      },
+    });
+    const sessionId = await createSession();
+    const reader = engine.readSession(anonymous, sessionId, call.signal);
+    const follow = (turn: StartedTurn) => engine.follow(reader, turn);
+    await start({ sessionId }, call, follow);
+    const sequences: number[] = [];
+    const reading = (async () => {
+      for await (const { sequence } of reader) sequences.push(sequence);
+    })();
+    await until(() => sequences.length === 3);
+    await start({ sessionId }, call, follow);
+    reader.finish();
+    await reading;
+    const rising = Array.from(sequences, (_sequence, index) => index + 1);
+    assert.deepEqual(sequences, rising);
+  });
+
   it("gets each of them in order, and ends with the last", async (t) => {
     const { engine, start, call, createSession } = await openEngine(t);
     const sessionId = await createSession();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { localCaller } from "../../../src/chat/caller.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { callerOf } from "../../support/caller.ts";
 import { kindsOf, newSession, openEngine, openMemoryLog, take } from "../../support/engine.ts";
 import { createFaulty } from "../../support/faults.ts";
 import { settle, until } from "../../support/loops.ts";
@@ -33,7 +35,7 @@ describe("creating a session", () => {
   it("again with the same key gives the same session, also when two race", async (t) => {
     const { engine } = await openEngine(t);
     const create = (title: string) =>
-      engine.createSession(anonymous, newSession({ title, requestId: "r" }));
+      engine.createSession(localCaller, newSession({ title, requestId: "r" }));
     const [one, other] = await Promise.all([create("a"), create("a")]);
     assert.deepEqual(await create("a"), one);
     assert.equal(one.sessionId, other.sessionId);
@@ -46,9 +48,9 @@ describe("creating a session", () => {
 
   it("with an unknown model is refused", async (t) => {
     const { engine } = await openEngine(t);
-    const unknown = engine.createSession(anonymous, newSession({ modelId: "none" }));
+    const unknown = engine.createSession(localCaller, newSession({ modelId: "none" }));
     await assert.rejects(unknown, { reason: "MODEL_UNKNOWN" });
-    assert.equal(await engine.countSessions(anonymous), 0);
+    assert.equal(await engine.countSessions(localCaller), 0);
   });
 });
 
@@ -88,6 +90,44 @@ describe("updating a session", () => {
     assert.equal(await log.lastSequence(sessionId), 1);
   });
 
+  it("that changes nothing is told to nobody and keeps the etag", async (t) => {
+    const { engine, createSession, log } = await openEngine(t);
+    const sessionId = await createSession({ title: "same", generation: { topK: 1, seed: 2 } });
+    const { etag, updatedAt } = await engine.getSession(anonymous, sessionId);
+    const same = {
+      title: "same",
+      systemInstruction: "",
+      generation: { seed: 2, topK: 1 },
+      metadata: {},
+      modelId: "test",
+    };
+    for (const [changes, of] of [
+      [same, etag],
+      [same, ""],
+      [{}, etag],
+      [{}, ""],
+    ] as const) {
+      const session = await engine.updateSession(anonymous, sessionId, changes, of);
+      assert.deepEqual([session.etag, session.updatedAt], [etag, updatedAt]);
+    }
+    assert.equal(await log.lastSequence(sessionId), 0);
+    for (const changes of [same, {}]) {
+      const other = engine.updateSession(anonymous, sessionId, changes, "other");
+      await assert.rejects(other, { kind: "aborted", reason: "ETAG_MISMATCH" });
+    }
+  });
+
+  it("tells of the fields alone that are different now", async (t) => {
+    const { engine, createSession, recorded } = await openEngine(t);
+    const sessionId = await createSession({ title: "same" });
+    const changes = { title: "same", metadata: { colour: "red" } };
+    const { metadata } = await engine.updateSession(anonymous, sessionId, changes, "");
+    assert.deepEqual(metadata, { colour: "red" });
+    const [event] = await recorded(sessionId);
+    assert.ok(event?.type === "session_update");
+    assert.deepEqual(event.data.fields, ["metadata"]);
+  });
+
   it("leaves turns that have started alone", async (t) => {
     const { engine, start, recorded, createSession } = await openEngine(t, {
       generate: waitingAfter(),
@@ -107,14 +147,14 @@ describe("forking a session", () => {
     await ask({ sessionId, requestId: "r", parts: [textPart("1")] });
     answerWith(saying("two", finish));
     await ask({ sessionId, parts: [textPart("2")] });
-    const copy = await engine.forkSession(anonymous, { sessionId, ...fork });
+    const copy = await engine.forkSession(localCaller, { sessionId, ...fork });
     assert.deepEqual(
       [copy.title, copy.systemInstruction, copy.forkedFromSessionId, copy.usage.totalTokens],
       ["old", "always", sessionId, 0],
     );
     assert.deepEqual(await texts(copy.sessionId), await texts(sessionId));
     const [question] = (await store.listMessages(anonymous, sessionId, page)).items;
-    const upTo = await engine.forkSession(anonymous, {
+    const upTo = await engine.forkSession(localCaller, {
       sessionId,
       ...fork,
       upToMessageId: question?.messageId ?? "",
@@ -141,7 +181,7 @@ describe("forking a session", () => {
     answerWith(waitingAfter("par"));
     await start({ sessionId, parts: [textPart("runs")] });
     await start({ sessionId, parts: [textPart("waits")] });
-    const copy = await engine.forkSession(anonymous, { sessionId, ...fork });
+    const copy = await engine.forkSession(localCaller, { sessionId, ...fork });
     assert.deepEqual((await texts(copy.sessionId)).slice(0, 2), ["user: 1", "model: again"]);
     assert.ok(!(await texts(copy.sessionId)).some((text) => text.includes("waits")));
     assert.deepEqual([copy.runningTurnId, copy.queuedTurnIds], ["", []]);
@@ -150,13 +190,13 @@ describe("forking a session", () => {
   it("again with the same key gives the same fork, and is refused for what is not there", async (t) => {
     const { engine, createSession } = await openEngine(t);
     const sessionId = await createSession();
-    const make = () => engine.forkSession(anonymous, { sessionId, ...fork, requestId: "r" });
+    const make = () => engine.forkSession(localCaller, { sessionId, ...fork, requestId: "r" });
     const [one, other] = await Promise.all([make(), make()]);
     assert.equal(one.sessionId, other.sessionId);
-    assert.equal(await engine.countSessions(anonymous), 2);
-    await assert.rejects(engine.forkSession(anonymous, { ...fork, sessionId: "none" }), missing);
-    await assert.rejects(engine.forkSession("other", { ...fork, sessionId }), missing);
-    const unknown = engine.forkSession(anonymous, { sessionId, ...fork, upToMessageId: "none" });
+    assert.equal(await engine.countSessions(localCaller), 2);
+    await assert.rejects(engine.forkSession(localCaller, { ...fork, sessionId: "none" }), missing);
+    await assert.rejects(engine.forkSession(callerOf("other"), { ...fork, sessionId }), missing);
+    const unknown = engine.forkSession(localCaller, { sessionId, ...fork, upToMessageId: "none" });
     await assert.rejects(unknown, { kind: "not_found", reason: "MESSAGE_NOT_FOUND" });
   });
 });
@@ -184,7 +224,7 @@ describe("deleting a session", () => {
     const { engine, createSession } = await openEngine(t);
     const sessionId = await createSession();
     await assert.rejects(engine.deleteSession("other", sessionId), missing);
-    assert.equal(await engine.countSessions(anonymous), 1);
+    assert.equal(await engine.countSessions(localCaller), 1);
   });
 
   it("waits until the log has dropped the session, which no repeat could do", async (t) => {
@@ -192,7 +232,7 @@ describe("deleting a session", () => {
     const { engine, ask } = await openEngine(t, { log });
     const [{ turnId } = assert.fail("no event")] = await ask();
     assert.notEqual(turnId, "");
-    const [session] = (await engine.listSessions(anonymous, { ...firstPage, query: "" })).items;
+    const [session] = (await engine.listSessions(localCaller, { ...firstPage, query: "" })).items;
     const sessionId = session?.sessionId ?? "";
     fail("drop", undefined, 1);
     await engine.deleteSession(anonymous, sessionId);
@@ -212,7 +252,7 @@ describe("deleting a session", () => {
     await starting;
     await deleted;
     assert.equal(ended[0]?.finishReason, "cancelled");
-    assert.equal(await engine.countSessions(anonymous), 0);
+    assert.equal(await engine.countSessions(localCaller), 0);
   });
 
   it("lets no turn start in it, and takes no run from other sessions", async (t) => {
@@ -249,7 +289,7 @@ describe("deleting a session", () => {
       assert.rejects(take(watching, 2), missing),
       engine.deleteSession(anonymous, sessionId),
     ]);
-    await until(async () => (await engine.countSessions(anonymous)) === 0);
+    await until(async () => (await engine.countSessions(localCaller)) === 0);
   });
 });
 

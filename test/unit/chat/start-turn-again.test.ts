@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { localCaller } from "../../../src/chat/caller.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { callerOf } from "../../support/caller.ts";
 import { createCall } from "../../support/calls.ts";
 import { endOf, kindsOf, openEngine, replyText, take, turnRequest } from "../../support/engine.ts";
 import { createFaulty } from "../../support/faults.ts";
@@ -76,7 +78,7 @@ describe("a request that is sent again", () => {
       for (const turn of turns) assert.equal(replyText(await read(turn)), "ok");
       assert.equal(generate.mock.callCount(), 1);
     }
-    assert.equal(await engine.countSessions(anonymous), 2);
+    assert.equal(await engine.countSessions(localCaller), 2);
     assert.equal(engine.stats().sessionsCreated, 2);
   });
 
@@ -121,7 +123,7 @@ describe("a request that is sent again", () => {
     const { engine, start } = await openEngine(t);
     const turn = await start({ requestId });
     const request = turnRequest({ requestId, parts: [textPart("other")] });
-    const theirs = await engine.startTurn("other", request, createCall());
+    const theirs = await engine.startTurn(callerOf("other"), request, createCall());
     assert.notEqual(theirs.turnId, turn.turnId);
     await settle();
   });
@@ -170,11 +172,32 @@ describe("a request that is sent again", () => {
   });
 
   it("is told of another epoch", async (t) => {
-    const { start } = await openEngine(t);
-    const { sessionId } = await start({ requestId });
+    const { start, read } = await openEngine(t);
+    const turn = await start({ requestId });
+    const { sessionId } = turn;
+    await read(turn);
     const lost = { kind: "data_loss", reason: "EPOCH_CHANGED", metadata: { epoch: "1" } };
     await assert.rejects(start({ sessionId, requestId, afterSequence: 1, afterEpoch: 2 }), lost);
     assert.ok(await start({ sessionId, requestId, afterSequence: 1, afterEpoch: 1 }));
+  });
+
+  it("is refused a cursor ahead of the session, whether its turn runs or has ended", async (t) => {
+    const { start, read, log, answerWith } = await openEngine(t);
+    const turn = await start({ requestId });
+    await read(turn);
+    const { sessionId } = turn;
+    const last = await log.lastSequence(sessionId);
+    const metadata = { epoch: "1", last_sequence: String(last) };
+    const ahead = { kind: "out_of_range", reason: "SEQUENCE_OUT_OF_RANGE" };
+    const again = start({ requestId, afterSequence: last + 1 });
+    await assert.rejects(again, { ...ahead, metadata });
+    assert.deepEqual(await read(await start({ requestId, afterSequence: last })), []);
+    answerWith(waitingAfter("a"));
+    await start({ sessionId, requestId: "two" });
+    await assert.rejects(start({ requestId: "two", afterSequence: 99 }), ahead);
+    // What the caller has seen of the next turn is no more than the session has.
+    const seen = await log.lastSequence(sessionId);
+    assert.deepEqual(await read(await start({ requestId, afterSequence: seen })), []);
   });
 
   it("keeps its turn alive when the call before it is lost", async (t) => {

@@ -82,6 +82,31 @@ describe("an EDIT", () => {
     assert.deepEqual(await texts(sessionId), ["user: new", "model: ok"]);
   });
 
+  it("of a message that another has replaced is told so, and interrupts nothing", async (t) => {
+    const engine = await openEngine(t);
+    const { start, ask, answerWith } = engine;
+    const { sessionId, messages } = await conversation(engine, ["1"]);
+    const [question, reply] = messages.map(({ messageId }) => messageId);
+    const [first] = await ask({ sessionId, type: "regenerate" });
+    answerWith(waitingAfter("par"));
+    await start({ sessionId });
+    const replaced = { kind: "failed_precondition", reason: "MESSAGE_REPLACED" };
+    const metadata = { message_id: reply, replaced_by_turn_id: first?.turnId };
+    for (const type of ["edit", "regenerate", "continue"] as const) {
+      const again = start({ sessionId, type, messageId: reply ?? "" });
+      await assert.rejects(again, { ...replaced, metadata });
+      const unknown = start({ sessionId, type, messageId: "none" });
+      await assert.rejects(unknown, { kind: "not_found", reason: "MESSAGE_NOT_FOUND" });
+    }
+    assert.equal(engine.engine.runningTurns(), 1);
+    const edit = { sessionId, type: "edit", messageId: question ?? "" } as const;
+    const { turnId } = await start(edit);
+    await assert.rejects(start(edit), {
+      ...replaced,
+      metadata: { message_id: question, replaced_by_turn_id: turnId },
+    });
+  });
+
   it("that is refused interrupts nothing", async (t) => {
     const engine = await openEngine(t);
     const { start, answerWith } = engine;
@@ -115,7 +140,8 @@ describe("an EDIT", () => {
     const messageId = messages[0]?.messageId ?? "";
     const edit = { type: "edit", sessionId, messageId, parts: [textPart("new")] } as const;
     const first = await ask({ ...edit, requestId: "edit" });
-    await assert.rejects(start(edit), { kind: "not_found", reason: "MESSAGE_NOT_FOUND" });
+    const replaced = { kind: "failed_precondition", reason: "MESSAGE_REPLACED" };
+    await assert.rejects(start(edit), replaced);
     assert.deepEqual(await ask({ ...edit, requestId: "edit" }), first);
     assert.equal(
       replyText(await ask({ sessionId, requestId: "1", parts: [textPart("1")] })),

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { localCaller } from "../../../src/chat/caller.ts";
+import type { Event } from "../../../src/chat/event.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { callerOf } from "../../support/caller.ts";
 import { createCall } from "../../support/calls.ts";
 import {
   allMessages,
@@ -71,10 +74,11 @@ describe("starting a turn", () => {
     await assert.rejects(start({ sessionId: "none" }), missing);
     const unknown = { kind: "invalid_argument", reason: "MODEL_UNKNOWN" };
     await assert.rejects(start({ modelId: "none" }), unknown);
-    assert.equal(await engine.countSessions(anonymous), 0);
+    assert.equal(await engine.countSessions(localCaller), 0);
 
     const sessionId = await createSession();
-    const asOther = () => engine.startTurn("other", turnRequest({ sessionId }), createCall());
+    const asOther = () =>
+      engine.startTurn(callerOf("other"), turnRequest({ sessionId }), createCall());
     await assert.rejects(asOther(), missing);
     answerWith(waitingAfter());
     await start({ sessionId });
@@ -102,7 +106,7 @@ describe("starting a turn", () => {
     await until(() => engine.runningTurns() === 1);
     await start();
     await assert.rejects(start(), full);
-    assert.equal(await engine.countSessions(anonymous), 3);
+    assert.equal(await engine.countSessions(localCaller), 3);
   });
 
   it("leaves the session free when it was refused or failed", async (t) => {
@@ -231,9 +235,31 @@ describe("a message in a busy session", () => {
     assert.equal(results[3]?.status, "rejected");
     const before = await texts(sessionId);
     await assert.rejects(start({ sessionId }), full);
-    await assert.rejects(start({ sessionId, onBusy: "interrupt" }), full);
     assert.equal(engine.runningTurns(), 1);
     assert.deepEqual(await texts(sessionId), before);
+  });
+
+  it("that interrupts is not refused for those that wait, but for one that interrupts too", async (t) => {
+    const { port: store, hold } = createFaulty(createMemoryStore());
+    const { start, read, recorded, engine } = await openEngine(t, {
+      store,
+      queuedTurnsMax: 1,
+      generate: waitingAfter(),
+    });
+    const running = await start();
+    const { sessionId } = running;
+    const waiting = await start({ sessionId });
+    const full = { kind: "resource_exhausted", reason: "QUEUE_FULL" };
+    await assert.rejects(start({ sessionId }), full);
+    const release = hold("endTurn");
+    const again = await start({ sessionId, onBusy: "interrupt" });
+    await assert.rejects(start({ sessionId, onBusy: "interrupt" }), full);
+    const { queuedTurnIds } = await engine.getSession(anonymous, sessionId);
+    assert.deepEqual(queuedTurnIds, [again.turnId, waiting.turnId]);
+    release();
+    assert.equal(endOf(await read(running)).finishReason, "cancelled");
+    const isStatus = ({ turnId, type }: Event) => turnId === again.turnId && type === "status";
+    await until(async () => (await recorded(sessionId)).some(isStatus));
   });
 
   it("whose place could not be told fails, waits all the same, and is found when sent again", async (t) => {

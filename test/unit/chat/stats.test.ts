@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { FinishReason } from "../../../src/chat/message.ts";
-import { createStatsCounter } from "../../../src/chat/stats.ts";
+import { createStatsBook, createStatsCounter } from "../../../src/chat/stats.ts";
 import { noUsage } from "../../../src/chat/tokens.ts";
 import type { TurnEnd } from "../../../src/chat/turn.ts";
 
@@ -74,3 +74,28 @@ function endOf(overrides: Partial<TurnEnd>): TurnEnd {
     ...overrides,
   };
 }
+
+describe("the statistics of principals", () => {
+  it("are each one's own, and the whole is everybody's", () => {
+    const book = createStatsBook(0);
+    book.of("alice").ended(endOf({ finishReason: "stop" }));
+    book.of("bob").refused();
+    assert.equal(book.read("alice").totalRequests, 1);
+    assert.equal(book.read("alice").failedRequests, 0);
+    assert.equal(book.read("bob").failedRequests, 1);
+    assert.equal(book.read("carol").totalRequests, 0);
+    assert.equal(book.read().totalRequests, 2);
+  });
+
+  it("are kept for 10,000 principals; the one that was quiet longest begins anew", () => {
+    const book = createStatsBook(0);
+    for (const name of ["quiet", "busy"]) book.of(name).refused();
+    for (let index = 0; index < 9_999; index += 1) {
+      book.of(`principal ${index}`).refused();
+      if (index === 0) book.of("busy").refused();
+    }
+    assert.equal(book.read("quiet").totalRequests, 0);
+    assert.equal(book.read("busy").totalRequests, 2);
+    assert.equal(book.read().totalRequests, 10_002);
+  });
+});

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { localCaller } from "../../../src/chat/caller.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import type { Watched } from "../../../src/chat/watch-session.ts";
+import { callerOf } from "../../support/caller.ts";
 import { createCall } from "../../support/calls.ts";
 import {
   createSession,
@@ -80,7 +82,11 @@ describe("watching a session", () => {
     const sessionId = await createSession();
     const missing = { kind: "not_found", reason: "SESSION_NOT_FOUND" };
     await assert.rejects(watch({ sessionId: "none" }).next(), missing);
-    const theirs = engine.watchSession("other", watchRequest({ sessionId }), createCall());
+    const theirs = engine.watchSession(
+      callerOf("other"),
+      watchRequest({ sessionId }),
+      createCall(),
+    );
     await assert.rejects(theirs[Symbol.asyncIterator]().next(), missing);
   });
 
@@ -164,6 +170,17 @@ describe("watching a session", () => {
     ]);
   });
 
+  it("that lasts until nothing runs ends NOT_FOUND where a deletion has brought that about", async (t) => {
+    const { engine, start, watch } = await openEngine(t, { generate: waitingAfter("a") });
+    const { sessionId } = await start();
+    const watching = Array.fromAsync(watch({ sessionId, untilIdle: true }));
+    await settle();
+    await Promise.all([
+      assert.rejects(watching, { kind: "not_found", reason: "SESSION_NOT_FOUND" }),
+      engine.deleteSession(anonymous, sessionId),
+    ]);
+  });
+
   it("tells of a drain, and ends when the log closes", async (t) => {
     const { engine, log, watch, createSession } = await openEngine(t);
     const sessionId = await createSession();
@@ -229,11 +246,11 @@ describe("watching the list of sessions", () => {
         if (kindsOf(seen).filter((kind) => kind === "session_deleted").length === 2) return;
       }
     })();
-    await engine.createSession("other", { ...settingsOf("theirs") });
+    await engine.createSession(callerOf("other"), { ...settingsOf("theirs") });
     const sessionId = await createSession();
     await engine.updateSession(anonymous, sessionId, { title: "new" }, "");
     await ask({ sessionId });
-    const fork = await engine.forkSession(anonymous, {
+    const fork = await engine.forkSession(localCaller, {
       sessionId,
       upToMessageId: "",
       title: "",
