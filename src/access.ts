@@ -1,0 +1,154 @@
+import { cors as connectCors } from "@connectrpc/connect";
+import cors from "@fastify/cors";
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
+import type { Authenticator } from "./auth/authenticator.ts";
+import { createAuthenticator } from "./auth/create-authenticator.ts";
+import { KeyFileError } from "./auth/key-list.ts";
+import { type Caller, localCaller, sharedCaller } from "./chat/caller.ts";
+import { systemClock } from "./chat/clock.ts";
+import { ChatError } from "./chat/errors.ts";
+import { isLoopback } from "./config/loopback.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { peerOf as connectionOf } from "./listener/peer.ts";
+import { createRequestGuard, requestFacts } from "./listener/request-guard.ts";
+import { createProxyFetch } from "./model/proxy-fetch.ts";
+import { guardAccess } from "./service/access.ts";
+import { type AuthRefusal, causeOf, identify, type Peer, scopeMissing } from "./service/gate.ts";
+
+/**
+ * Who tells callers apart, by the configuration. Throws ConfigError where the file of keys or the issuer's URL
+ * cannot be used.
+ */
+export async function openAuthenticator(
+  config: Config,
+  log: FastifyBaseLogger,
+): Promise<Authenticator> {
+  const { keysFile, jwt, certificates = false } = config.auth ?? {};
+  try {
+    return await createAuthenticator({
+      keysFile,
+      jwt: jwt && { ...jwt, fetch: createProxyFetch() },
+      certificates,
+      anonymous: anonymousCaller(config),
+      now: systemClock.now,
+      onProblem: (message) => log.warn(message),
+      onKeysReload: (keys) => log.info({ keys }, "AUTH_KEYS_FILE was read again"),
+    });
+  } catch (error) {
+    if (error instanceof KeyFileError) {
+      throw new ConfigError(error.problems.map((problem) => `AUTH_KEYS_FILE: ${problem}`));
+    }
+    throw new ConfigError([(error as Error).message]);
+  }
+}
+
+/** Who a caller without credentials is; undefined where there is none. */
+function anonymousCaller({ auth, allowAnonymous, host }: Config): Caller | undefined {
+  if (auth) return allowAnonymous ? sharedCaller("") : undefined;
+  return isLoopback(host) ? localCaller : sharedCaller("");
+}
+
+/** Logs refused credentials: what was wrong is for the operator alone, and the credential for nobody. */
+export function logRefusals(log: Pick<FastifyBaseLogger, "info">): (refusal: AuthRefusal) => void {
+  return (refusal) => log.info(refusal, "a caller was refused: no valid credential");
+}
+
+/** Who may see /metrics: everybody where nobody shows who they are, else who has the scope. */
+export function createMetricsAccess(
+  config: Config,
+  authenticator: Authenticator,
+  onRefused: (refusal: AuthRefusal) => void,
+) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (!config.auth) return;
+    const peer = peerOf(request);
+    try {
+      const { scopes } = await identify(authenticator, request.headers.authorization, peer);
+      if (!scopes.has("metrics")) throw scopeMissing("metrics");
+    } catch (error) {
+      if (error instanceof ChatError && error.kind === "unauthenticated") {
+        const { address } = peer;
+        onRefused({ path: "/metrics", requestId: request.id, address, cause: causeOf(error) });
+      }
+      throw error;
+    }
+  };
+}
+
+/** Refuses requests whose Host or Origin is not ours, before anything of them is read. */
+export function guardRequests(fastify: FastifyInstance, config: Config): void {
+  const guard = createRequestGuard({
+    allowedHosts: config.allowedHosts,
+    corsOrigins: config.corsOrigins,
+    anonymousLoopback: isLoopback(config.host),
+  });
+  guardAccess(fastify, (request) => guard(requestFacts(request)));
+}
+
+/** What is known of where a request comes from. */
+export function peerOf(request: FastifyRequest): Peer {
+  const { headers } = request.raw;
+  const { address, certificate } = connectionOf(request.raw);
+  const isForwarded = proxyHeaders.some((name) => headers[name] !== undefined);
+  return {
+    // What proxies say of a connection that is gone cannot be judged any more.
+    address: address === undefined ? "" : (request.ip ?? ""),
+    certificate: certificate && {
+      name: certificate.subject,
+      fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+      validUntil: certificate.validUntil,
+    },
+    isFromElsewhere: isForwarded || !isLocalName(request.hostname),
+  };
+}
+
+/** What proxies add: whoever is behind one is not on this machine. */
+const proxyHeaders = [
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip",
+];
+
+/** Names under `localhost` never leave the machine (RFC 6761 section 6.3). */
+function isLocalName(hostname: string): boolean {
+  const name = hostname
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.$/, "")
+    .toLowerCase();
+  return name.endsWith(".localhost") || isLoopback(name);
+}
+
+/** Lets pages of these origins call us; without any, browsers keep to our own pages. */
+export async function allowOrigins(
+  fastify: FastifyInstance,
+  origins: readonly string[],
+): Promise<void> {
+  if (origins.length === 0) return;
+  const trailers = chatTrailers.map((name) => `trailer-${name}`);
+  await fastify.register(cors, {
+    origin: [...origins],
+    methods: [...connectCors.allowedMethods],
+    allowedHeaders: [...connectCors.allowedHeaders, "authorization"],
+    exposedHeaders: [...connectCors.exposedHeaders, ...chatHeaders, ...trailers],
+    maxAge: 7_200,
+  });
+}
+
+const chatHeaders = [
+  "chat-session-id",
+  "chat-model",
+  "chat-heartbeat-ms",
+  "retry-after",
+  "grpc-retry-pushback-ms",
+];
+const chatTrailers = [
+  "chat-turns",
+  "chat-total-chunks",
+  "chat-processing-time-ms",
+  "chat-input-tokens",
+  "chat-output-tokens",
+  "chat-finish-reason",
+];
