@@ -1,5 +1,7 @@
 import http, { type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { whenAged } from "./connection-age.ts";
+import { type Http1Refusal, http1RefusalOf } from "./http1-refusal.ts";
 import { createOpenSet } from "./open-set.ts";
 import type {
   HttpLane,
@@ -16,11 +18,17 @@ export type Http1LaneOptions = {
   log: ListenerLog;
 };
 
-/** HTTP/1.1 on sockets that are handed to it, plain or TLS. Upgrades are refused by answering in HTTP/1.1. */
+/**
+ * HTTP/1.1 on sockets that are handed to it, plain or TLS. Upgrades are refused by answering in HTTP/1.1.
+ *
+ * HTTP/1.1 has no GOAWAY: only an answer can tell a client that its connection ends. One that is closed while it
+ * is idle loses the request that crosses with the close, so a drain keeps idle connections until `part`.
+ */
 export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOptions): HttpLane {
-  const sockets = createOpenSet<Socket>();
-  const responses = createOpenSet<ServerResponse>();
+  const connections = createOpenSet<Connection>();
+  const connectionOf = new WeakMap<Socket, Connection>();
   let draining = false;
+  let parting = false;
 
   const server = http.createServer({
     headersTimeout: timeouts.headersTimeoutMs,
@@ -31,15 +39,31 @@ export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOpt
     // `curl --http2` asks for h2c in its first request and takes an HTTP/1.1 answer.
     shouldUpgradeCallback: () => false,
   });
+  const responses = createOpenSet<ServerResponse>();
 
-  server.on("request", (request, response) => {
+  const begin = (connection: Connection, response: ServerResponse): void => {
     responses.add(response);
-    if (draining) response.shouldKeepAlive = false;
+    connection.responses.add(response);
+    if (draining || connection.aged) closeAfterAnswer(connection);
     response.once("close", () => {
       responses.delete(response);
+      connection.responses.delete(response);
       // Headers that left before the drain said keep-alive: the connection turns idle after this event.
-      if (draining) setImmediate(() => server.closeIdleConnections());
+      if (parting) setImmediate(() => endIdle(connection));
     });
+  };
+
+  server.on("request", (request, response) => {
+    const connection = connectionOf.get(request.socket);
+    // What comes after an answer that closes, or crosses with our end of the connection, cannot be answered, so
+    // it must not be acted on either (RFC 9112 section 9.6).
+    if (connection === undefined || connection.closing || request.socket.writableEnded) {
+      return request.resume();
+    }
+    begin(connection, response);
+    if (connection.responses.size > limits.connectionStreamsMax) return request.socket.destroy();
+    const refusal = http1RefusalOf(request);
+    if (refusal !== undefined) return refuse(connection, response, refusal);
     try {
       handler(request, response);
     } catch (error) {
@@ -54,18 +78,34 @@ export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOpt
       server.emit("listening");
     },
     accept(socket) {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
+      const connection = {
+        socket,
+        responses: new Set<ServerResponse>(),
+        aged: false,
+        closing: false,
+      };
+      connections.add(connection);
+      connectionOf.set(socket, connection);
+      socket.once("close", () => {
+        connections.delete(connection);
+        // A pipelined answer that never had its turn tells nobody that it is over.
+        for (const response of connection.responses) responses.delete(response);
+      });
+      whenAged(socket, limits.connectionAgeMaxMs, () => {
+        connection.aged = true;
+        closeAfterAnswer(connection);
+      });
       server.emit("connection", socket);
     },
-    connections: () => sockets.size,
+    connections: () => connections.size,
     requests: () => responses.size,
     async drain() {
       draining = true;
-      for (const response of responses.list()) {
-        if (!response.headersSent) response.shouldKeepAlive = false;
-      }
-      server.closeIdleConnections();
+      for (const connection of connections.list()) closeAfterAnswer(connection);
+    },
+    part() {
+      parting = true;
+      for (const connection of connections.list()) endIdle(connection);
     },
     emptyWithin: (timeoutMs) => responses.emptyWithin(timeoutMs),
     destroy() {
@@ -74,4 +114,36 @@ export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOpt
       server.closeAllConnections();
     },
   };
+}
+
+type Connection = {
+  readonly socket: Socket;
+  /** Those that have not ended; more than one when the client pipelines. */
+  readonly responses: Set<ServerResponse>;
+  /** Older than `connectionAgeMaxMs`. */
+  aged: boolean;
+  /** The newest of the responses ends the connection. */
+  closing: boolean;
+};
+
+/** Has the newest answer say `Connection: close`; where its headers have left, the next one will. */
+function closeAfterAnswer(connection: Connection): void {
+  const newest = [...connection.responses].at(-1);
+  if (newest === undefined || newest.headersSent) return;
+  newest.shouldKeepAlive = false;
+  connection.closing = true;
+}
+
+function refuse(
+  connection: Connection,
+  response: ServerResponse,
+  { status, reason }: Http1Refusal,
+): void {
+  closeAfterAnswer(connection);
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${reason}\n`);
+}
+
+/** Our end first, and the socket when the client's has come: to destroy it would reset what is under way. */
+function endIdle({ socket, responses }: Connection): void {
+  if (responses.size === 0) socket.end();
 }

@@ -1,5 +1,11 @@
-import http2, { type Http2Session, type Http2Stream } from "node:http2";
+import http2, {
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Http2Session,
+  type Http2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
+import { whenAged } from "./connection-age.ts";
 import { announceClose, watchPeer } from "./http2-session.ts";
 import { createOpenSet } from "./open-set.ts";
 import type {
@@ -20,18 +26,21 @@ export type Http2LaneOptions = {
 };
 
 /**
- * HTTP/2 on sockets that are handed to it, plain or TLS. Node's own bounds stay as they are: session memory,
- * invalid frames, and the limit on stream resets (1,000, then 33 a second; CVE-2023-44487).
+ * HTTP/2 on sockets that are handed to it, plain or TLS. Node's other bounds are right as they are: 10 MB of memory a
+ * session, 128 headers a request, 32 entries a SETTINGS frame, 1,000 unsent answers to PING and SETTINGS, 100 streams
+ * above the limit, 1,000 stream resets and then 33 a second: fewer would hurt a proxy that has the calls of
+ * many clients on one connection.
  */
 export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
   const { handler, isOpenEnded, timeouts, limits, log } = options;
-  /** Every open session with the number of its open streams. */
-  const sessions = new Map<Http2Session, number>();
+  const sessions = new Map<Http2Session, SessionState>();
   const streams = createOpenSet<Http2Stream>();
   const deadline = createRequestDeadline(timeouts);
   let draining = false;
 
   const server = http2.createServer({
+    // A client in its right mind sends none; Node's default is ten times as many.
+    maxSessionInvalidFrames: 100,
     settings: {
       maxConcurrentStreams: limits.connectionStreamsMax,
       maxHeaderListSize: limits.headerBytesMax,
@@ -39,10 +48,18 @@ export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
   });
 
   const countStreams = (session: Http2Session | undefined, change: 1 | -1): void => {
-    const before = session && sessions.get(session);
-    if (session === undefined || before === undefined) return;
-    sessions.set(session, before + change);
-    if (draining && before + change === 0) session.close();
+    const state = session && sessions.get(session);
+    if (session === undefined || state === undefined) return;
+    state.streams += change;
+    if ((draining || state.ending) && state.streams === 0) session.close();
+  };
+
+  /** Ends the session by GOAWAY; its open streams finish. */
+  const endSession = async (session: Http2Session, state: SessionState): Promise<void> => {
+    if (state.ending) return;
+    state.ending = true;
+    if (state.streams === 0) session.close();
+    else await announceClose(session, timeouts);
   };
 
   // First of all listeners: a stream without an error listener ends the process when its session is cut.
@@ -51,6 +68,10 @@ export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
     const { session } = stream;
     streams.add(stream);
     countStreams(session, 1);
+    const state = session && sessions.get(session);
+    // A connection that came during the drain is told with its first call: a GOAWAY only at that call's end would
+    // cross with the next one, which proxies report as a failure.
+    if (draining && session && state) void endSession(session, state);
     stream.once("close", () => {
       streams.delete(stream);
       countStreams(session, -1);
@@ -59,18 +80,28 @@ export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
   });
 
   server.on("request", (request, response) => {
+    // In the turn of the event loop that brought it the client may also have reset it (CVE-2023-44487): then
+    // nothing is begun that would have to be undone.
+    setImmediate(() => {
+      if (!response.stream.closed && !response.stream.destroyed) handle(request, response);
+    });
+  });
+
+  const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     try {
       handler(request, response);
     } catch (error) {
       log.error({ err: error }, "the request handler threw");
       response.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
     }
-  });
+  };
 
   const open = (session: Http2Session, socket: Socket): void => {
     session.on("error", (error) => log.debug({ err: error }, "HTTP/2 session failed"));
-    sessions.set(session, 0);
+    const state = { streams: 0, ending: false };
+    sessions.set(session, state);
     session.once("close", () => sessions.delete(session));
+    whenAged(session, limits.connectionAgeMaxMs, () => void endSession(session, state));
     watchPeer(session, timeouts, () => {
       log.debug({ remoteAddress: socket.remoteAddress }, "HTTP/2 peer answers no PING: cut");
       session.destroy();
@@ -91,12 +122,11 @@ export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
     requests: () => streams.size,
     async drain() {
       draining = true;
-      await Promise.all(
-        [...sessions].map(async ([session, streamCount]) => {
-          if (streamCount === 0) session.close();
-          else await announceClose(session, timeouts);
-        }),
-      );
+      await Promise.all([...sessions].map(([session, state]) => endSession(session, state)));
+    },
+    part() {
+      // Those that opened no stream since the drain began.
+      for (const [session, { streams }] of sessions) if (streams === 0) session.close();
     },
     emptyWithin: (timeoutMs) => streams.emptyWithin(timeoutMs),
     destroy() {
@@ -105,3 +135,10 @@ export function createHttp2Lane(options: Http2LaneOptions): HttpLane {
     },
   };
 }
+
+type SessionState = {
+  /** How many are open. */
+  streams: number;
+  /** Told by GOAWAY to take its next calls elsewhere. */
+  ending: boolean;
+};

@@ -53,18 +53,25 @@ export interface Listener {
    */
   listen(at: { host: string; port: number }): Promise<{ urls: string[]; port: number }>;
   /**
-   * Ends idle connections, and tells the clients of the others to send no more requests on them: two-step
-   * GOAWAY on HTTP/2, `Connection: close` on HTTP/1.1. Open requests go on. New connections are still served,
-   * each until it has nothing open, so that clients can resume and cancel (DESIGN section 2, rule 18).
+   * Tells clients to send no more requests on the connections that they have: two-step GOAWAY on HTTP/2 (idle
+   * ones end at once), `Connection: close` with the next answer on HTTP/1.1, whose idle connections stay, since
+   * a request that crosses with their end would be lost. Open requests go on. New connections are still
+   * served, each until it has nothing open, so that clients can resume and cancel (DESIGN section 2, rule 18).
    * Repeating it is safe.
    */
   drain(): void;
   /**
-   * Stops accepting, drains, waits up to `graceMs` for the open requests, then ends what is left. Resolves when no socket and no
-   * timer remains, at the latest shortly after `graceMs`; never rejects. Called again with less grace, it ends
-   * sooner.
+   * Stops accepting, drains, ends idle HTTP/1.1 connections once they had `lingerTimeoutMs` since the drain began
+   * to be told, waits up to `graceMs` for the open requests, then ends what is left. Resolves when no socket and
+   * no timer remains, at the latest shortly after `graceMs`; never rejects. Called again with less grace, it
+   * ends sooner.
    */
   close(within: { graceMs: number }): Promise<void>;
+  /**
+   * New connections get this certificate; those that are open go on. Throws, and keeps what it has, when the files
+   * cannot be used, on a port without TLS, or when a client CA came or went.
+   */
+  setTls(files: TlsFiles): void;
   connections(): ConnectionCounts;
 }
 
@@ -85,19 +92,19 @@ export function createListener(options: ListenerOptions): Listener {
   let servers: Server[] = [];
   let serversClosed: Promise<unknown> = Promise.resolve();
   let closing = false;
+  let parted = false;
+  let drainedSince: number | undefined;
   let refusedTotal = 0;
 
   const onDecided = (socket: Socket, version: "http1" | "http2"): void => {
-    if (closing || socket.destroyed) socket.destroy();
+    if (parted || socket.destroyed) socket.destroy();
     else (version === "http2" ? http2 : http1).accept(socket);
   };
-  const gate =
-    options.tls === undefined
-      ? (socket: Socket) =>
-          readFirstBytes(socket, timeouts.sniffTimeoutMs, httpVersionOf, (version) =>
-            onDecided(socket, version),
-          )
-      : createTlsGate({ tls: options.tls, timeouts, onDecided });
+  const tlsGate = options.tls && createTlsGate({ tls: options.tls, timeouts, onDecided });
+  const decidePlain = (socket: Socket): void =>
+    readFirstBytes(socket, timeouts.sniffTimeoutMs, httpVersionOf, (version) =>
+      onDecided(socket, version),
+    );
 
   const onConnection = (socket: Socket): void => {
     // A reset before another owner listens must not end the process; "close" follows every error.
@@ -109,10 +116,21 @@ export function createListener(options: ListenerOptions): Listener {
     }
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    gate(socket);
+    if (tlsGate) tlsGate.accept(socket);
+    else decidePlain(socket);
   };
 
-  const drain = (): Promise<unknown> => Promise.all([http1.drain(), http2.drain()]);
+  const drain = (): void => {
+    drainedSince ??= performance.now();
+    void http1.drain();
+    void http2.drain();
+  };
+
+  const part = (): void => {
+    parted = true;
+    http1.part();
+    http2.part();
+  };
 
   const destroyAll = async (): Promise<void> => {
     http1.destroy();
@@ -142,16 +160,25 @@ export function createListener(options: ListenerOptions): Listener {
       const scheme = options.tls === undefined ? "http" : "https";
       return { urls: urlsOf(scheme, host, bound.port), port: bound.port };
     },
-    drain: () => void drain(),
+    drain,
     async close({ graceMs }) {
       const end = performance.now() + graceMs;
       const left = (): number => Math.max(0, end - performance.now());
       if (!closing) serversClosed = Promise.all(servers.map(closeServer));
       closing = true;
-      void drain();
+      drain();
+      // Idle HTTP/1.1 connections get this long to send a request, whose answer tells them to close.
+      const lingered = performance.now() - (drainedSince ?? 0);
+      const lingerMs = Math.min(left(), Math.max(0, timeouts.lingerTimeoutMs - lingered));
+      await sockets.emptyWithin(lingerMs);
+      part();
       await Promise.all([http1.emptyWithin(left()), http2.emptyWithin(left())]);
       await sockets.emptyWithin(Math.min(left(), timeouts.lingerTimeoutMs));
       await destroyAll();
+    },
+    setTls(files) {
+      if (tlsGate === undefined) throw new Error("the port does not speak TLS");
+      tlsGate.setFiles(files);
     },
     connections() {
       const http1Connections = http1.connections();

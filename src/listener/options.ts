@@ -14,11 +14,19 @@ export type RequestHandler = (
 /** What the listener needs of a logger; pino and Fastify's logger fit. */
 export interface ListenerLog {
   debug(details: object, message: string): void;
+  info(details: object, message: string): void;
   error(details: object, message: string): void;
 }
 
-/** PEM text of the certificate chain, own certificate first, and of its private key. */
-export type TlsFiles = { cert: string | Buffer; key: string | Buffer };
+/** What the TLS port needs, as PEM text. */
+export type TlsFiles = {
+  /** The certificate chain, own certificate first. */
+  cert: string | Buffer;
+  /** Its private key. */
+  key: string | Buffer;
+  /** With it a client must show a certificate that one of these signed, or the handshake fails. */
+  clientCa?: string | Buffer;
+};
 
 /** Every wait of the listener is bounded by one of these; all are milliseconds. */
 export type ListenerTimeouts = {
@@ -43,7 +51,10 @@ export type ListenerTimeouts = {
   pingTimeoutMs: number;
   /** HTTP/2: the longest wait between the first GOAWAY and the final one. */
   goawayTimeoutMs: number;
-  /** How long a socket may take to flush and part once nothing is left to serve on it. */
+  /**
+   * How long a socket may take to flush and part once nothing is left to serve on it, and how long an idle
+   * HTTP/1.1 connection has, from the start of the drain, to send a request that tells it to close.
+   */
   lingerTimeoutMs: number;
 };
 
@@ -65,17 +76,25 @@ export type ListenerLimits = {
   connectionsMax: number;
   /**
    * Streams at once on one HTTP/2 connection. One more is refused, which clients may retry; from a client that
-   * has acknowledged the limit it is a protocol error that ends the connection.
+   * has acknowledged the limit it is a protocol error that ends the connection. The same for pipelined requests on
+   * one HTTP/1.1 connection, which one more ends.
    */
   connectionStreamsMax: number;
   /** One request's headers, in bytes as each HTTP version counts them: HTTP/1.1 answers 431, HTTP/2 resets. */
   headerBytesMax: number;
+  /**
+   * Age, in milliseconds, at which a connection is told to close: HTTP/2 by GOAWAY, while its streams finish,
+   * HTTP/1.1 by `Connection: close` on its next answer. 10 % more or less by chance, so that connections that
+   * began together do not end together. 0: never.
+   */
+  connectionAgeMaxMs: number;
 };
 
 export const listenerLimitsDefault: Readonly<ListenerLimits> = {
   connectionsMax: Number.POSITIVE_INFINITY,
   connectionStreamsMax: 250,
   headerBytesMax: 16_384,
+  connectionAgeMaxMs: 0,
 };
 
 /** One HTTP version behind the port: it is given sockets that speak it. */
@@ -88,8 +107,13 @@ export interface HttpLane {
   connections(): number;
   /** Requests whose response has not ended. */
   requests(): number;
-  /** Tells every client that this connection takes no more requests; resolves when all were told. */
+  /**
+   * Tells every client that its connection takes no more requests: HTTP/2 at once, HTTP/1.1, which cannot be
+   * told while it is idle, with the next answer. Resolves when all were told that can be.
+   */
   drain(): Promise<void>;
+  /** Ends connections without an open request, from now on as soon as they have none. Repeating it is safe. */
+  part(): void;
   /** Resolves true once no request is open, false after `timeoutMs`. */
   emptyWithin(timeoutMs: number): Promise<boolean>;
   /** Ends every connection now and stops the checks. */

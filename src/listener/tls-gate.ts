@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import tls, { type TLSSocket } from "node:tls";
+import tls, { type SecureContextOptions, type TLSSocket } from "node:tls";
+import { readCertificates } from "./certificates.ts";
 import { httpVersionOf, isTlsHandshake, readFirstBytes } from "./first-bytes.ts";
 import type { ListenerTimeouts, TlsFiles } from "./options.ts";
 
@@ -23,17 +24,29 @@ export type TlsGateOptions = {
   onDecided: (socket: TLSSocket, version: "http1" | "http2") => void;
 };
 
+/** The TLS side of the port. */
+export type TlsGate = {
+  /** Takes a socket that has just been accepted. */
+  accept(socket: Socket): void;
+  /**
+   * Handshakes from now on use these; connections go on. Throws, and changes nothing, when they cannot be used,
+   * or when a client CA came or went: whether clients must show a certificate is decided once.
+   */
+  setFiles(files: TlsFiles): void;
+};
+
 /**
- * Takes sockets of a TLS port. The HTTP version is the one that ALPN chose; for a client without ALPN its first
- * bytes tell. A plaintext client gets an HTTP/1.1 400 in words. Throws when certificate or key cannot be used.
+ * The HTTP version is the one that ALPN chose; for a client without ALPN its first bytes tell. A plaintext client
+ * gets an HTTP/1.1 400 in words. With `clientCa` a client without a valid certificate ends in the handshake.
+ * Throws when the files cannot be used.
  */
-export function createTlsGate(options: TlsGateOptions): (socket: Socket) => void {
+export function createTlsGate(options: TlsGateOptions): TlsGate {
   const { timeouts, onDecided } = options;
+  const asksClients = options.tls.clientCa !== undefined;
   const server = tls.createServer({
-    cert: options.tls.cert,
-    key: options.tls.key,
-    minVersion: "TLSv1.2",
-    ciphers,
+    ...contextOptions(options.tls),
+    requestCert: asksClients,
+    rejectUnauthorized: asksClients,
     ALPNProtocols: ["h2", "http/1.1"],
     handshakeTimeout: timeouts.handshakeTimeoutMs,
   });
@@ -51,12 +64,33 @@ export function createTlsGate(options: TlsGateOptions): (socket: Socket) => void
       },
     );
   });
-  return (socket) => {
-    readFirstBytes(socket, timeouts.sniffTimeoutMs, isTlsHandshake, (isTls) => {
-      if (isTls) server.emit("connection", socket);
-      else refusePlaintext(socket, timeouts.lingerTimeoutMs);
-    });
+  return {
+    accept(socket) {
+      readFirstBytes(socket, timeouts.sniffTimeoutMs, isTlsHandshake, (isTls) => {
+        if (isTls) server.emit("connection", socket);
+        else refusePlaintext(socket, timeouts.lingerTimeoutMs);
+      });
+    },
+    setFiles(files) {
+      if ((files.clientCa !== undefined) !== asksClients) {
+        throw new Error(
+          "whether clients must show a certificate cannot change while the port is open",
+        );
+      }
+      const next = contextOptions(files);
+      // Node changes the server's properties before it finds out that they do not fit.
+      tls.createSecureContext(next);
+      // A new context has new ticket keys: nobody resumes a session that the old CA had let in.
+      server.setSecureContext(next);
+    },
   };
+}
+
+/** Throws when the files cannot be used. */
+function contextOptions({ cert, key, clientCa }: TlsFiles): SecureContextOptions {
+  // OpenSSL would take text without a certificate for "no CA", and then trust nobody.
+  if (clientCa !== undefined) readCertificates(clientCa);
+  return { cert, key, minVersion: "TLSv1.2", ciphers, ...(clientCa && { ca: clientCa }) };
 }
 
 function versionByAlpn(socket: TLSSocket): "http1" | "http2" | undefined {

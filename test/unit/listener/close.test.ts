@@ -27,8 +27,8 @@ async function startHolding(t: TestContext, tls: boolean) {
   const held: Writable[] = [];
   const started = await startListener(t, {
     ...(tls ? { tls: testCertificate } : {}),
-    // Nothing here may depend on it.
-    timeouts: { goawayTimeoutMs: graceMs },
+    // Nothing here may depend on the first.
+    timeouts: { goawayTimeoutMs: graceMs, lingerTimeoutMs: 50 },
     handler: (request, response) => {
       if (request.url !== "/hold") return answerOk(request, response);
       request.resume();
@@ -152,16 +152,85 @@ test("drain tells HTTP/1.1 clients to close: a response that has not begun, and 
   await until(() => listener.connections().sockets === 0);
 });
 
-test("drain closes an HTTP/1.1 connection after the response whose headers had said keep-alive", async (t) => {
-  const { listener, port, held } = await startHolding(t, false);
-  const socket = await connectTcp(t, port);
-  const answer = readAll(socket);
-  socket.write("GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  await until(() => held.length === 1);
-  listener.drain();
-  held[0]?.end("ended");
-  assert.match(await answer, /Connection: keep-alive\r\n[\s\S]*begun [\s\S]*ended/);
-});
+for (const tls of [false, true]) {
+  const where = tls ? "TLS" : "plain";
+
+  test(`drain keeps idle HTTP/1.1 connections, and closes each with its next answer (${where})`, async (t) => {
+    const { listener, port, held, connect } = await startHolding(t, tls);
+    const fresh = await connect(port);
+    const idle = await connect(port);
+    idle.write(getRequest("/"));
+    await readUntil(idle, "ok 1.1");
+    const busy = await connect(port);
+    const busyAnswer = readUntil(busy, "ended");
+    busy.write(getRequest("/hold"));
+    await until(() => held.length === 1 && listener.connections().http1Connections >= 2);
+    listener.drain();
+    held[0]?.end("ended");
+    assert.match(await busyAnswer, /Connection: keep-alive\r\n[\s\S]*begun [\s\S]*ended/);
+    // The test's other awaits give a close the time to arrive, if there were one.
+    for (const socket of [fresh, idle, busy]) {
+      assert.ok(!socket.readableEnded);
+      const answer = readAll(socket);
+      socket.write(getRequest("/"));
+      assert.match(await answer, /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*ok 1\.1$/);
+    }
+  });
+
+  test(`close gives idle connections and new ones a moment to be told (${where})`, async (t) => {
+    const { listener, port, connect } = await startListener(t, {
+      timeouts: { lingerTimeoutMs: graceMs },
+      ...(tls && { tls: testCertificate }),
+    }).then((started) => ({
+      ...started,
+      connect: () =>
+        tls
+          ? connectTls(t, started.port, { ALPNProtocols: ["http/1.1"] })
+          : connectTcp(t, started.port),
+    }));
+    const idle = await connect();
+    idle.write(getRequest("/"));
+    await readUntil(idle, "ok 1.1");
+    const undecided = await connect();
+    undecided.write("G");
+    await until(() => listener.connections().sockets === 2);
+    const closing = listener.close({ graceMs });
+    await assert.rejects(connectTcp(t, port), { code: "ECONNREFUSED" });
+    const answers = [idle, undecided].map(readAll);
+    undecided.write(getRequest("/").slice(1));
+    idle.write(getRequest("/"));
+    for (const answer of answers) {
+      assert.match(await answer, /^HTTP\/1\.1 200 [\s\S]*Connection: close[\s\S]*ok 1\.1$/);
+    }
+    await closing;
+    assertNothingOpen(listener);
+  });
+
+  test(`close ends an idle connection without a reset, and acts on nothing that crosses (${where})`, async (t) => {
+    const { listener, port, held, connect } = await startHolding(t, tls);
+    const busy = await connect(port);
+    const busyAnswer = readAll(busy);
+    busy.write(getRequest("/hold"));
+    const idle = await connect(port);
+    idle.allowHalfOpen = true;
+    idle.write(getRequest("/"));
+    await readUntil(idle, "ok 1.1");
+    await until(() => held.length === 1);
+    const errors: Error[] = [];
+    idle.on("error", (error) => errors.push(error));
+    const ended = once(idle, "end");
+    const closing = listener.close({ graceMs });
+    await ended;
+    idle.write(getRequest("/hold"));
+    held[0]?.end("ended");
+    await busyAnswer;
+    assert.equal(held.length, 1, "what crossed with the end was not served");
+    assert.deepEqual(errors, []);
+    idle.end();
+    await closing;
+    assertNothingOpen(listener);
+  });
+}
 
 test("drain still serves new connections, and closes each after its request", async (t) => {
   const { listener, port } = await startListener(t);
@@ -179,17 +248,21 @@ test("drain still serves new connections, and closes each after its request", as
   await until(() => listener.connections().sockets === 0);
 });
 
-test("close serves no connection that had not told its protocol yet", async (t) => {
+test("close serves no connection that tells its protocol when the others have parted", async (t) => {
   const { listener, port, held } = await startHolding(t, false);
   const holding = await connectTcp(t, port);
   const begun = readUntil(holding, "begun");
-  holding.write("GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  holding.write(getRequest("/hold"));
   await begun;
+  const idle = await connectTcp(t, port);
+  idle.write(getRequest("/"));
+  await readUntil(idle, "ok 1.1");
   const socket = await connectTcp(t, port);
   const answer = readAll(socket);
   socket.write("P");
   await until(() => listener.connections().undecided === 1);
   const closed = listener.close({ graceMs });
+  await once(idle, "close");
   socket.write("UT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   assert.equal(await answer, "");
   held[0]?.end("ended");
@@ -297,4 +370,8 @@ function outcome(stream: ClientHttp2Stream): Promise<string> {
 
 function frameOfPingAck(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0, 0, 8, frameTypes.ping, 1, 0, 0, 0, 0]), payload]);
+}
+
+function getRequest(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 }
