@@ -1,8 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
-import { errorDomain } from "./convert-errors.ts";
-import { looksLikeRpc, sendProtocolError, unknownRpc } from "./protocol-errors.ts";
+import { errorDomain, toConnectError } from "./convert-errors.ts";
+import { looksLikeRpc, sendProtocolError } from "./protocol-errors.ts";
+import { unknownRpc } from "./request-errors.ts";
+import { answerHeaders } from "./response-headers.ts";
 
 /** Whether a request may be served, and what its caller is told where it may not. */
 export type AccessCheck = (
@@ -26,12 +28,16 @@ export function answerUnknownPaths(fastify: FastifyInstance): void {
   // Nobody reads what comes with such a request; Fastify's own parsers would judge it first.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
-  fastify.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?")[0] ?? "";
-    const contentType = request.headers["content-type"] ?? "";
-    if (looksLikeRpc(path) || contentType.startsWith("application/grpc")) {
-      return sendProtocolError(request.headers, reply, unknownRpc(path));
-    }
-    return reply.code(404).type("text/plain").send("there is no such page\n");
-  });
+  fastify.setNotFoundHandler(answerUnknownPath);
+}
+
+/** The same for one request, also for a path that Fastify itself cannot read (`/%zz`) and runs no hook for. */
+export function answerUnknownPath(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.headers(answerHeaders);
+  const path = request.url.split("?")[0] ?? "";
+  const contentType = request.headers["content-type"] ?? "";
+  if (looksLikeRpc(path) || contentType.startsWith("application/grpc")) {
+    return sendProtocolError(request.headers, reply, toConnectError(unknownRpc(path)));
+  }
+  return reply.code(404).type("text/plain").send("there is no such page\n");
 }

@@ -23,13 +23,18 @@ export function callOf(context: HandlerContext, trustStreamReset: boolean): Call
   return {
     signal,
     async departure() {
-      if (context.protocolName !== "grpc") return "lost";
+      if (context.protocolName !== "grpc" || isOfCredential(signal.reason)) return "lost";
       if (isPastDeadline(context)) return "cancelled";
       const carrier = context.values.get(callStreamKey);
       if (!trustStreamReset || !carrier) return "lost";
       return departureOf(carrier, context.timeoutMs() !== undefined);
     },
   };
+}
+
+/** We have ended the call ourselves, with its credential; the client's reset that may follow decides nothing. */
+function isOfCredential(reason: unknown): boolean {
+  return ConnectError.from(reason).code === Code.Unauthenticated;
 }
 
 /** The client's own timer began when it dialled, and may have reset the call before ours is due. */

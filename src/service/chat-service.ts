@@ -1,12 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Identity } from "../auth/authenticator.ts";
+import type { Caller } from "../chat/caller.ts";
 import { ChatError, notImplemented } from "../chat/errors.ts";
 import { type Part, textOf, thoughtsOf } from "../chat/message.ts";
 import type { ModelCatalog } from "../chat/model-catalog.ts";
 import { addChunk } from "../chat/reply.ts";
+import type { Principal } from "../chat/session.ts";
 import type { ChatRequest, ChatService, SendMessageResponseSchema } from "../gen/chat/chat_pb.ts";
 import { framework, version } from "../version.ts";
-import { principalOf } from "./caller.ts";
+import { callerOf, principalOf } from "./caller.ts";
 import { type ChatStreamOptions, chat, readTurn, startTurn, streamChat } from "./chat-stream.ts";
 import {
   fromGeneration,
@@ -19,21 +22,13 @@ import {
   turnFailure,
 } from "./convert.ts";
 import { toSessionUpdate } from "./session-update.ts";
-import {
-  validateCancelTurn,
-  validateCreateSession,
-  validateForkSession,
-  validateId,
-  validatePage,
-  validateQuery,
-  validateUpdateSession,
-} from "./validate.ts";
+import { validateCancelTurn, validatePage, validateRequest } from "./validate.ts";
 import { watch } from "./watch.ts";
 
 export type ChatServiceOptions = ChatStreamOptions & {
   models: ModelCatalog;
-  /** Chat, StreamChat and SendMessage calls that are open now. */
-  activeStreams: () => number;
+  /** Streams, and calls that wait for a reply, that are open now: the caller's, or everybody's. */
+  activeStreams: (caller?: Caller) => number;
 };
 
 /** The RPCs of chat.ChatService. */
@@ -43,8 +38,8 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
 
   return {
     async createSession(request, context) {
-      validateCreateSession(request);
-      const session = await engine.createSession(principalOf(context), {
+      validateRequest(request);
+      const session = await engine.createSession(callerOf(context), {
         modelId: request.modelId,
         title: request.title,
         systemInstruction: request.systemInstruction,
@@ -57,31 +52,29 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
     },
 
     async getSessionInfo(request, context) {
-      validateId("session_id", request.sessionId);
+      validateRequest(request);
       const session = await engine.getSession(principalOf(context), request.sessionId);
       return toSessionInfo(session, now());
     },
 
     async listSessions(request, context) {
-      validateQuery(request.query);
       const page = { ...validatePage(request), query: request.query.trim() };
-      const principal = principalOf(context);
-      const { items, nextPageToken } = await engine.listSessions(principal, page);
+      const caller = callerOf(context);
+      const { items, nextPageToken } = await engine.listSessions(caller, page);
       return {
         sessions: items.map((session) => toSessionSummary(session, now())),
-        activeSessions: toInt32(await engine.countSessions(principal)),
+        activeSessions: toInt32(await engine.countSessions(caller)),
         nextPageToken,
       };
     },
 
     async deleteSession(request, context) {
-      validateId("session_id", request.sessionId);
+      validateRequest(request);
       await engine.deleteSession(principalOf(context), request.sessionId);
       return { success: true, message: "session deleted" };
     },
 
     async listMessages(request, context) {
-      validateId("session_id", request.sessionId);
       const { newestFirst, includeReplaced, sessionId } = request;
       const page = { ...validatePage(request), newestFirst, includeReplaced };
       const list = await engine.listMessages(principalOf(context), sessionId, page);
@@ -103,7 +96,7 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
     },
 
     async updateSession(request, context) {
-      validateUpdateSession(request);
+      validateRequest(request);
       const changes = toSessionUpdate(request);
       const { sessionId, etag } = request;
       const session = await engine.updateSession(principalOf(context), sessionId, changes, etag);
@@ -111,29 +104,31 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
     },
 
     async forkSession(request, context) {
-      validateForkSession(request);
-      const session = await engine.forkSession(principalOf(context), request);
+      validateRequest(request);
+      const session = await engine.forkSession(callerOf(context), request);
       return { sessionId: session.sessionId, session: toSessionInfo(session, now()) };
     },
 
     watchSession: (request, context) => watch(options, request, context),
 
     async getServerStats(_request, context) {
-      const stats = engine.stats();
+      const caller = callerOf(context);
+      const whose = statsOf(caller);
+      const stats = engine.stats(whose);
       return {
         uptimeSeconds: toInt32(Math.floor((now() - stats.startedAt) / 1000)),
         totalRequests: toInt32(stats.totalRequests),
         successfulRequests: toInt32(stats.successfulRequests),
         failedRequests: toInt32(stats.failedRequests),
-        activeSessions: toInt32(await engine.countSessions(principalOf(context))),
+        activeSessions: toInt32(await engine.countSessions(caller)),
         totalSessionsCreated: toInt32(stats.sessionsCreated),
         averageResponseTime: stats.averageResponseTime,
         averageFirstChunkTime: stats.averageFirstChunkTime,
         model: defaultModel(),
         framework,
         version,
-        activeStreams: toInt32(options.activeStreams()),
-        runningTurns: toInt32(engine.runningTurns()),
+        activeStreams: toInt32(options.activeStreams(whose === undefined ? undefined : caller)),
+        runningTurns: toInt32(engine.runningTurns(whose)),
         inputTokens: BigInt(stats.inputTokens),
         outputTokens: BigInt(stats.outputTokens),
         cancelledTurns: BigInt(stats.cancelledTurns),
@@ -144,7 +139,7 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
       const startedMs = performance.now();
       const common = { model: defaultModel(), framework };
       try {
-        const activeSessions = toInt32(await engine.countSessions(principalOf(context)));
+        const activeSessions = toInt32(await engine.countSessions(callerOf(context)));
         const healthy = !engine.isDraining();
         const message = healthy ? "ok" : "the server is about to stop";
         // How long the store took to answer.
@@ -176,6 +171,12 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
   };
 }
 
+/** Whose doings a caller is told: its own, or everybody's with the scope; shared callers have none to themselves. */
+function statsOf({ scopes, isShared, principal }: Identity): Principal | undefined {
+  if (scopes.has("metrics")) return undefined;
+  return isShared ? "" : principal;
+}
+
 /** A stream that ends with an error before its first message. */
 function failingStream(error: ChatError): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };
@@ -191,12 +192,14 @@ async function sendMessage(
   const { sessionId, turnId } = turn;
   context.responseHeader.set("chat-session-id", sessionId);
   const parts: Part[] = [];
+  let response: MessageInitShape<typeof SendMessageResponseSchema> | undefined;
   for await (const event of readTurn(options, turn, context)) {
     if (event.type === "chunk") addChunk(parts, event);
     if (event.type !== "end") continue;
     const failure = turnFailure(turnId, event);
     if (failure) throw failure;
-    return {
+    // Not returned yet: a session that is being deleted ends the call in another way.
+    response = {
       sessionId,
       turnId,
       messageId: event.messageId,
@@ -210,5 +213,6 @@ async function sendMessage(
       sequence: BigInt(event.sequence),
     };
   }
+  if (response) return response;
   throw new ChatError("internal", "INTERNAL", "the turn's events have no end");
 }

@@ -6,7 +6,8 @@ import type { SessionReader } from "../chat/session-reader.ts";
 import { whenAborted } from "../chat/when-aborted.ts";
 import { type ChatRequest, ChatRequest_Type, ChatResponse_Type } from "../gen/chat/chat_pb.ts";
 import { callOf } from "./call.ts";
-import { principalOf } from "./caller.ts";
+import { noteTurn, traceOf } from "./call-facts.ts";
+import { callerOf, principalOf } from "./caller.ts";
 import { type ChatTotals, createChatTotals } from "./chat-totals.ts";
 import {
   type ChatResponseInit,
@@ -16,7 +17,9 @@ import {
   toTimestamp,
   turnFailure,
 } from "./convert.ts";
+import { createLateStream, type LateStream } from "./late-stream.ts";
 import { toTurnRequest } from "./turn-request.ts";
+import { isSessionGone, unlessDeleted } from "./unless-deleted.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { validateChatRequest } from "./validate.ts";
 
@@ -28,6 +31,8 @@ export type ChatStreamOptions = {
   /** Whether a native gRPC client's reset cancels its turns (TRUST_STREAM_RESET). */
   trustStreamReset: boolean;
   now: () => number;
+  /** Throws ChatError SERVER_BUSY where the server takes no new streams; a resume is not asked. */
+  admitStream: () => void;
   /** Aborts once the server has ended every turn and takes no more requests; its reason ends the streams. */
   stopping: AbortSignal;
 };
@@ -35,7 +40,8 @@ export type ChatStreamOptions = {
 /**
  * The bidirectional stream: messages, pings, typing and cancels interleave, and so do the replies. A bad
  * message is answered by an ERROR event and the stream goes on. It ends when the client has half-closed
- * and its turns have ended; when the server stops, with `stopping`'s reason after its turns' ends.
+ * and its turns have ended; NOT_FOUND when the last of its sessions is deleted; when the server stops, with
+ * `stopping`'s reason after its turns' ends.
  */
 export async function* chat(
   options: ChatStreamOptions,
@@ -53,16 +59,19 @@ export async function* chat(
     options.engine.follow(reader, turn);
     if (known) return;
     readers.set(turn.sessionId, reader);
-    merge.add(turnResponses(options, turn, reader, totals));
+    const hasOthers = () => readers.delete(turn.sessionId) && readers.size > 0;
+    merge.add(unlessDeleted(turnResponses(options, turn, reader, totals), hasOthers));
   };
   const onHalfClose = () => {
     for (const reader of readers.values()) reader.finish();
   };
   let stopped = false;
-  const untilStopping = untilSignal(requests, options.stopping, () => {
+  const late = createLateStream(options.admitStream);
+  const untilStopping = untilSignal(late.requests(requests), options.stopping, () => {
     stopped = true;
   });
-  merge.add(answerRequests(options, untilStopping, context, merge, follow, onHalfClose));
+  const replies = { merge, follow, onHalfClose, late };
+  merge.add(answerRequests(options, untilStopping, context, replies));
   merge.addBackground(drainNotices(options, () => [...readers.keys()], context.signal));
 
   let first = true;
@@ -127,16 +136,22 @@ export async function startTurn(
   options: ChatStreamOptions,
   request: ChatRequest,
   context: HandlerContext,
-  { opensSession = true } = {},
+  {
+    opensSession = true,
+    onTurn = () => undefined,
+  }: { opensSession?: boolean; onTurn?: (turn: StartedTurn) => void } = {},
 ): Promise<StartedTurn> {
   const { engine, messageBytesMax, trustStreamReset } = options;
   try {
     if (!opensSession) requireSessionId(request.sessionId);
     validateChatRequest(request, messageBytesMax);
     const call = callOf(context, trustStreamReset);
-    return await engine.startTurn(principalOf(context), toTurnRequest(request), call);
+    const asked = { ...toTurnRequest(request), ...traceOf(context) };
+    const turn = await engine.startTurn(callerOf(context), asked, call, onTurn);
+    noteTurn(context, turn);
+    return turn;
   } catch (error) {
-    engine.countRefused();
+    engine.countRefused(principalOf(context), error);
     throw error;
   }
 }
@@ -155,14 +170,20 @@ async function* untilSignal<T>(
   }
 }
 
+/** Where the answers of a Chat stream go. */
+type Replies = {
+  merge: Merge<ChatResponseInit>;
+  follow: (turn: StartedTurn) => void;
+  onHalfClose: () => void;
+  late: LateStream;
+};
+
 /** Answers each request in turn; what a MESSAGE starts is followed beside it. */
 async function* answerRequests(
   options: ChatStreamOptions,
   requests: AsyncIterable<ChatRequest>,
   context: HandlerContext,
-  merge: Merge<ChatResponseInit>,
-  follow: (turn: StartedTurn) => void,
-  onHalfClose: () => void,
+  { merge, follow, onHalfClose, late }: Replies,
 ): AsyncIterable<ChatResponseInit> {
   let usedLast = "";
   for await (const sent of requests) {
@@ -173,18 +194,31 @@ async function* answerRequests(
         // Beside the others: its answer waits for the turn's end, and a PING's must not.
         merge.add(cancelTurn(options, request, context));
       } else {
+        if (!asksForTurn(request)) late.refuseNew();
         const answer = await answerRequest(options, request, context, follow);
+        if (asksForTurn(request)) late.accept();
         if (request.type !== ChatRequest_Type.PING) usedLast = sessionId;
         if (answer) yield answer;
       }
     } catch (error) {
-      if (!(error instanceof ChatError)) throw error;
+      if (!(error instanceof ChatError) || late.isLate()) throw error;
       const { requestId } = request;
       yield toErrorEvent(error, { sessionId, requestId, now: options.now() });
     }
   }
   onHalfClose();
 }
+
+/** A turn, or one that was asked for before; the engine tells which, and refuses the new one. */
+function asksForTurn({ type }: ChatRequest): boolean {
+  return !withoutTurn.has(type);
+}
+
+const withoutTurn: ReadonlySet<ChatRequest_Type> = new Set([
+  ChatRequest_Type.PING,
+  ChatRequest_Type.TYPING_START,
+  ChatRequest_Type.TYPING_STOP,
+]);
 
 async function answerRequest(
   options: ChatStreamOptions,
@@ -209,7 +243,7 @@ async function answerRequest(
       return undefined;
     }
     default:
-      follow(await startTurn(options, request, context, { opensSession: false }));
+      await startTurn(options, request, context, { opensSession: false, onTurn: follow });
       return undefined;
   }
 }
@@ -244,7 +278,8 @@ function requireSessionId(sessionId: string): string {
 }
 
 /**
- * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error.
+ * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error; a
+ * deletion has told itself by `session_deleted`.
  */
 async function* turnResponses(
   options: ChatStreamOptions,
@@ -258,7 +293,7 @@ async function* turnResponses(
       yield toChatResponse(sessionId, epoch, event);
     }
   } catch (error) {
-    if (error instanceof ChatError) {
+    if (error instanceof ChatError && !isSessionGone(error)) {
       yield toErrorEvent(error, { sessionId, turnId, now: options.now() });
     }
     throw error;
@@ -287,8 +322,13 @@ export function setStreamHeaders(
   first: Pick<ChatResponseInit, "sessionId" | "model">,
 ): void {
   const header = context.responseHeader;
-  if (first.sessionId) header.set("chat-session-id", first.sessionId);
+  // What a client names may be no session's id, and no header's text.
+  if (first.sessionId && headerText.test(first.sessionId)) {
+    header.set("chat-session-id", first.sessionId);
+  }
   if (first.model) header.set("chat-model", first.model);
   header.set("chat-heartbeat-ms", String(options.heartbeatMs));
-  header.set("x-accel-buffering", "no");
 }
+
+/** Visible ASCII (RFC 9110 section 5.5), which every id of ours is. */
+const headerText = /^[\x21-\x7e]+$/;

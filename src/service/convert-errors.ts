@@ -4,6 +4,7 @@ import { ChatError, type ChatErrorKind } from "../chat/errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
+  QuotaFailureSchema,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.ts";
 
@@ -13,6 +14,7 @@ export const errorDomain = "chatwire";
 /** The one table from our kinds of error to the wire's codes. */
 const codes = {
   invalid_argument: Code.InvalidArgument,
+  unauthenticated: Code.Unauthenticated,
   not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,
   permission_denied: Code.PermissionDenied,
@@ -40,10 +42,39 @@ export function toConnectError(error: ChatError): ConnectError {
   if (error.fields.length > 0) {
     details.push(detail(BadRequestSchema, { fieldViolations: [...error.fields] }));
   }
+  if (error.quotas.length > 0) {
+    details.push(detail(QuotaFailureSchema, { violations: [...error.quotas] }));
+  }
   if (error.retryAfterMs !== undefined) {
     details.push(detail(RetryInfoSchema, { retryDelay: toDuration(error.retryAfterMs) }));
   }
-  return new ConnectError(error.message, codes[error.kind], undefined, details, error);
+  // A quotation may have been cut within a character, of which gRPC's header could be made no more.
+  const message = error.message.toWellFormed();
+  return new ConnectError(message, codes[error.kind], retryHeaders(error), details, error);
+}
+
+/** A call that waits longer than this for its next attempt is better ended, milliseconds. */
+const pushbackMsMax = 60_000;
+
+/**
+ * When to try again, for what reads no details: `grpc-retry-pushback-ms` for gRPC's own retries (gRFC A6), where
+ * -1 means none, and `retry-after` in whole seconds for HTTP (RFC 9110 section 10.2.3).
+ */
+function retryHeaders(error: ChatError): Record<string, string> {
+  const { retryAfterMs } = error;
+  const pushbackMs = isInVain(error) ? -1 : retryAfterMs;
+  return {
+    ...(pushbackMs !== undefined && { "grpc-retry-pushback-ms": String(Math.ceil(pushbackMs)) }),
+    ...(retryAfterMs !== undefined && { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) }),
+  };
+}
+
+/** Whether the same call, sent again within a minute, must fail in the same way. */
+function isInVain({ kind, retryable, retryAfterMs = 0, metadata }: ChatError): boolean {
+  // A turn's recorded end: its request_id replays it.
+  if (metadata.finish_reason !== undefined) return true;
+  if (retryAfterMs > pushbackMsMax) return true;
+  return kind === "resource_exhausted" && !retryable;
 }
 
 /**
@@ -55,7 +86,6 @@ export function toCallError(error: unknown): { error: ConnectError; unexpected: 
     return { error: toConnectError(error), unexpected: error.kind === "internal" };
   }
   if (error instanceof ConnectError) {
-    // INTERNAL is what Connect calls a message that it cannot decode: the client's fault, and no news.
     return { error, unexpected: error.code === Code.Unknown };
   }
   if (error instanceof Error && error.name === "AbortError") {
@@ -72,5 +102,6 @@ function detail<D extends DescMessage>(desc: D, value: MessageInitShape<D>): Out
 }
 
 function toDuration(ms: number) {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+  const whole = Math.ceil(ms);
+  return { seconds: BigInt(Math.floor(whole / 1_000)), nanos: (whole % 1_000) * 1_000_000 };
 }

@@ -1,12 +1,14 @@
 import { EventEmitter, once } from "node:events";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { ChatError } from "../chat/errors.ts";
 import {
   type HealthCheckRequest,
   type HealthCheckResponseSchema,
   type Health as HealthService,
   HealthCheckResponse_ServingStatus as Status,
 } from "../gen/grpc/health/v1/health_pb.ts";
+import { toConnectError } from "./convert-errors.ts";
 
 /** grpc.health.v1, for orchestrators and load balancers, with the switches that set what it tells. */
 export type Health = {
@@ -57,7 +59,9 @@ export function createHealth(options: { services: readonly string[] }): Health {
 function known(statuses: ReadonlyMap<string, Status>, service: string): Status {
   const status = statuses.get(service);
   if (status === undefined) {
-    throw new ConnectError(`there is no service "${service}"`, Code.NotFound);
+    const name = service.slice(0, 100);
+    const message = `there is no service "${name}"`;
+    throw toConnectError(new ChatError("not_found", "SERVICE_UNKNOWN", message));
   }
   return status;
 }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -7,6 +8,7 @@ import {
   type ConnectRouterOptions,
   createConnectRouter,
   createContextValues,
+  createServiceImplSpec,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import {
@@ -15,66 +17,154 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ChatError } from "../chat/errors.ts";
 import { type CallStream, callStreamKey } from "./call.ts";
 import { requestIdKey } from "./caller.ts";
-import { clampTimeout } from "./deadline.ts";
-import { needsHttp2, sendProtocolError, wrongContentType } from "./protocol-errors.ts";
-import { readBody } from "./request-body.ts";
+import { toCallError, toConnectError } from "./convert-errors.ts";
+import { authChallenge, type Peer, peerKey } from "./gate.ts";
+import {
+  clientSignalKey,
+  createReadErrorGate,
+  createReadErrorInterceptor,
+} from "./interceptors/explain-read-errors.ts";
+import type { UnexpectedError } from "./interceptors/translate-errors.ts";
+import { sendProtocolError } from "./protocol-errors.ts";
+import { readBody, requestBodyKey } from "./request-body.ts";
+import {
+  contentTypeUnknown,
+  getIncomplete,
+  http2Required,
+  isGettable,
+  methodNotAllowed,
+  undecodable,
+} from "./request-errors.ts";
+import { checkHeaders, isBase64 } from "./request-headers.ts";
+import { copyHeaders } from "./response-headers.ts";
+import { strictJson } from "./strict-json.ts";
+import { failedAtOnce, sendTrailersOnly } from "./trailers-only.ts";
+import { wholeMessages } from "./whole-messages.ts";
 
-/**
- * Connect's own decoder puts replacement characters in the place of bytes that are no UTF-8, and the text would
- * not be what the client sent (DESIGN section 2, rule 14). It takes another one here; its type does not say so.
- */
-const strictJson = {
-  textDecoder: new TextDecoder("utf-8", { fatal: true }),
-} as ConnectRouterOptions["jsonOptions"] & object;
+/** JSON may write each byte of a text as six characters (`\\u0000`). */
+const jsonBytesPerByte = 6;
 
-export type MountOptions = ConnectRouterOptions & {
+export type MountOptions = Omit<ConnectRouterOptions, "readMaxBytes" | "jsonOptions"> & {
   routes: (router: ConnectRouter) => void;
+  /** How large a message is read, decompressed, bytes of its binary form. */
+  requestBytesMax: number;
+  report: (error: UnexpectedError) => void;
+  peerOf: (request: FastifyRequest) => Peer;
 };
 
 /**
  * Mounts Connect's handlers on Fastify: every RPC speaks gRPC, gRPC-Web and Connect at its one path. It does
- * what @connectrpc/connect-fastify does, and beyond it clamps absurd deadlines, refuses invalid UTF-8 in
- * JSON, tells callers with a wrong content type what to send, and logs with Fastify's logger.
+ * what @connectrpc/connect-fastify does, and beyond it reads JSON strictly, refuses headers that cannot be
+ * right, gives every refusal the form of its caller's protocol, and logs with Fastify's logger.
+ *
+ * While a message is read, its call holds it at most four times: as it came, inflated, as text (JSON), decoded.
+ * With the default MESSAGE_BYTES_MAX each is at most 1.2 MiB, and 7 MiB for the first three of JSON.
  */
-export async function mountRpcs(
-  fastify: FastifyInstance,
-  { routes, ...routerOptions }: MountOptions,
-): Promise<void> {
-  const router = createConnectRouter({
-    acceptCompression: [compressionGzip],
-    jsonOptions: strictJson,
-    ...routerOptions,
-  });
-  routes(router);
+export async function mountRpcs(fastify: FastifyInstance, options: MountOptions): Promise<void> {
+  const { requestBytesMax } = options;
+  const binary = createHandlers(options, requestBytesMax);
+  const json = createHandlers(options, jsonBytesPerByte * requestBytesMax);
   // The handlers read the bodies themselves; this holds for the routes below alone.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
-  for (const handler of router.handlers) {
-    fastify.all(handler.requestPath, (request, reply) => answer(handler, request, reply));
+  fastify.setErrorHandler((thrown, request, reply) => {
+    const { error, unexpected } = toCallError(thrown);
+    if (unexpected) options.report({ rpc: request.url, requestId: request.id, error: thrown });
+    return sendProtocolError(request.headers, reply, error);
+  });
+  for (const [path, handler] of binary) {
+    const { peerOf } = options;
+    const forms = { binary: handler, json: json.get(path) ?? handler, peerOf };
+    fastify.all(path, (request, reply) => answer(forms, request, reply));
   }
 }
 
-async function answer(handler: UniversalHandler, request: FastifyRequest, reply: FastifyReply) {
-  clampTimeout(request.raw.headers);
-  const values = createContextValues().set(requestIdKey, request.id);
+/** A handler for each RPC, by its path. */
+function createHandlers(
+  {
+    routes,
+    requestBytesMax,
+    report,
+    peerOf: _peerOf,
+    interceptors = [],
+    requestGate,
+    ...others
+  }: MountOptions,
+  readMaxBytes: number,
+): Map<string, UniversalHandler> {
+  const explainErrors = createReadErrorGate({ bytesMax: requestBytesMax, report });
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip],
+    ...others,
+    readMaxBytes,
+    interceptors: [createReadErrorInterceptor(requestBytesMax), ...interceptors],
+    async requestGate(context) {
+      explainErrors(context);
+      await requestGate?.(context);
+    },
+  });
+  const service: ConnectRouter["service"] = (desc, implementation, own) => {
+    for (const { method, impl } of Object.values(
+      createServiceImplSpec(desc, implementation).methods,
+    )) {
+      const jsonOptions = strictJson(method.input, requestBytesMax);
+      router.rpc(method, impl as never, { ...own, jsonOptions });
+    }
+    return strict;
+  };
+  const strict: ConnectRouter = { ...router, service };
+  routes(strict);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+/** An RPC's handlers, by the form of its requests. */
+type Forms = {
+  binary: UniversalHandler;
+  json: UniversalHandler;
+  peerOf: MountOptions["peerOf"];
+};
+
+async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply) {
+  const { headers } = request.raw;
+  const { method } = forms.binary;
+  if (method.methodKind !== "unary") reply.header("x-accel-buffering", "no");
+  const body = readBody(request.raw, reply.raw);
+  const wrong = checkHeaders(headers) ?? checkUrl(request);
+  if (wrong) return sendProtocolError(headers, reply, toConnectError(wrong));
+
+  const contentType = headers["content-type"] ?? "";
+  const isJson = /[/+]json\b/.test(contentType);
+  const isEnveloped = /^application\/(?:grpc|connect\+)/.test(contentType);
+  const handler = isJson ? forms.json : forms.binary;
+  const values = createContextValues().set(requestIdKey, request.id).set(requestBodyKey, body);
   const stream = streamOf(request);
   if (stream) values.set(callStreamKey, stream);
   const call = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, values);
-  const response = await handler({ ...call, body: readBody(request.raw, reply.raw) });
-  if (response.status === 405 || response.status === 415) {
-    const { "content-type": contentType = "" } = request.headers;
-    const error = wrongContentType(urlOf(request), contentType, handler.method);
-    return sendProtocolError(request.headers, reply, error, response.status);
+  values.set(clientSignalKey, call.signal);
+  const ended = new AbortController();
+  const endCall = (reason: unknown) => ended.abort(reason);
+  values.set(peerKey, { ...forms.peerOf(request), endCall });
+  const response = await handler({
+    ...call,
+    signal: AbortSignal.any([call.signal, ended.signal]),
+    body: isEnveloped ? wholeMessages(body) : body,
+  });
+  const refusal = refusalOf(response.status, request, method);
+  if (refusal) {
+    const { error, status } = refusal;
+    if (status === 405) reply.header("allow", isGettable(method) ? "GET, POST" : "POST");
+    if (status === 505) reply.header("connection", "close");
+    return sendProtocolError(headers, reply, toConnectError(error), status);
   }
-  if (response.status === 505) {
-    reply.header("connection", "close");
-    return sendProtocolError(request.headers, reply, needsHttp2(urlOf(request)), 505);
-  }
+  if (response.status === 401) reply.header("www-authenticate", authChallenge);
   reply.hijack();
   copyHeaders(reply);
   ignoreErrors(reply.raw);
+  const { header = new Headers(), trailer = new Headers() } = response;
+  if (failedAtOnce(response) && sendTrailersOnly(reply.raw, header, trailer)) return reply;
   universalResponseToNodeResponse(response, reply.raw).catch((error: unknown) => {
     const { code } = ConnectError.from(error);
     const level = code === Code.Aborted || code === Code.Canceled ? "trace" : "debug";
@@ -83,18 +173,38 @@ async function answer(handler: UniversalHandler, request: FastifyRequest, reply:
   return reply;
 }
 
+/** What Connect refuses by an HTTP status alone, with the words that it has not. */
+function refusalOf(
+  status: number,
+  request: FastifyRequest,
+  method: DescMethod,
+): { status: number; error: ChatError } | undefined {
+  const url = urlOf(request);
+  if (status === 505) return { status, error: http2Required(url) };
+  if (status !== 405 && status !== 415) return undefined;
+  if (request.method === "GET" && isGettable(method)) return { status, error: getIncomplete(url) };
+  if (request.method !== "POST") {
+    return { status: 405, error: methodNotAllowed(url, request.method, method) };
+  }
+  const { "content-type": contentType = "" } = request.headers;
+  return { status, error: contentTypeUnknown(url, contentType, method) };
+}
+
+/** A Host that makes no URL, and a message in the query that is no base64, are thrown as INTERNAL by Connect. */
+function checkUrl(request: FastifyRequest): ChatError | undefined {
+  const url = URL.parse(request.url, `http://${request.host}`);
+  if (!url) return undecodable("its Host header and path make no URL");
+  const { searchParams } = url;
+  if (searchParams.get("base64") !== "1") return undefined;
+  const isValid = isBase64(searchParams.get("message") ?? "");
+  return isValid ? undefined : undecodable("its message is not base64, as base64=1 says");
+}
+
 function streamOf({ raw }: FastifyRequest): CallStream | undefined {
   if (!("stream" in raw)) return undefined;
   // A destroyed stream no longer knows its session.
   const stream = raw.stream as ServerHttp2Stream;
   return { stream, session: stream.session };
-}
-
-/** Hooks have set headers on the reply (CORS); the handlers write to the raw response. */
-function copyHeaders(reply: FastifyReply): void {
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
-  }
 }
 
 /** A stream without this listener ends the process when its session is cut off. */

@@ -1,7 +1,7 @@
+import type { CallObserver } from "./interceptors/measure-calls.ts";
+
 /** Counts the calls that are open now, by RPC (`chat.ChatService/Chat`). */
-export interface OpenCalls {
-  started(rpc: string): void;
-  ended(rpc: string): void;
+export interface OpenCalls extends CallObserver {
   count(rpcs: readonly string[]): number;
   /** Resolves true once none of these is open, false after `timeoutMs`. */
   noneWithin(rpcs: readonly string[], timeoutMs: number): Promise<boolean>;
@@ -17,8 +17,10 @@ export function createOpenCalls(): OpenCalls {
   const count = (rpcs: readonly string[]) =>
     rpcs.reduce((sum, rpc) => sum + (open.get(rpc) ?? 0), 0);
   return {
-    started: (rpc) => change(rpc, 1),
-    ended: (rpc) => change(rpc, -1),
+    began({ rpc, traceParent }) {
+      change(rpc, 1);
+      return { traceParent, ended: () => change(rpc, -1) };
+    },
     count,
     async noneWithin(rpcs, timeoutMs) {
       if (count(rpcs) === 0) return true;

@@ -1,20 +1,41 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ChatError } from "../chat/errors.ts";
 import { framework } from "../version.ts";
-import type { Metrics } from "./metrics.ts";
+import { authChallenge } from "./gate.ts";
+import { setPageHeaders } from "./response-headers.ts";
+import { builtPages, findStaticPages, mountStaticPages, sendPage } from "./static-pages.ts";
 
 export type PagesOptions = {
-  metrics: Metrics;
+  /** In Prometheus' text format. */
+  metrics: { render(): Promise<string>; readonly contentType: string };
   /** Resolves when the server can serve; throws why it cannot. */
   checkReady: () => Promise<void>;
+  /** Throws ChatError where this request's sender may not see the metrics. */
+  allowMetrics: (request: FastifyRequest) => Promise<void>;
+  /** The folder of the built browser client; by default where `npm ci` builds it. */
+  pagesFolder?: string;
 };
 
-/** The plain HTTP pages beside the RPCs: what this is, whether it lives, whether it can serve, its metrics. */
+/**
+ * The plain HTTP pages beside the RPCs: the browser client, what this is for whoever asks without a browser,
+ * whether it lives, whether it can serve, its metrics.
+ */
 export async function mountPages(fastify: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { metrics, checkReady } = options;
+  await fastify.register(async (scope) => {
+    setPageHeaders(scope);
+    addPages(scope, options);
+  });
+}
 
-  fastify.get("/", (request, reply) =>
-    reply.type("text/plain; charset=utf-8").send(index(request.host)),
-  );
+function addPages(fastify: FastifyInstance, options: PagesOptions): void {
+  const { metrics, checkReady, allowMetrics, pagesFolder = builtPages } = options;
+  const pages = findStaticPages(pagesFolder);
+  if (pages !== undefined) mountStaticPages(fastify, pages);
+  fastify.get("/", (request, reply) => {
+    if (pages !== undefined && wantsHtml(request)) return sendPage(request, reply, pages);
+    const text = index(request.host, pages !== undefined);
+    return reply.header("vary", "accept").type("text/plain; charset=utf-8").send(text);
+  });
 
   fastify.get("/healthz", (_request, reply) => reply.type("text/plain").send("ok\n"));
 
@@ -30,9 +51,21 @@ export async function mountPages(fastify: FastifyInstance, options: PagesOptions
     }
   });
 
-  fastify.get("/metrics", async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.render()),
-  );
+  fastify.get("/metrics", async (request, reply) => {
+    try {
+      await allowMetrics(request);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      return refuse(reply, error);
+    }
+    return reply.type(metrics.contentType).send(await metrics.render());
+  });
+}
+
+function refuse(reply: FastifyReply, { kind, message }: ChatError): FastifyReply {
+  const status = { unauthenticated: 401, permission_denied: 403 }[kind as string] ?? 503;
+  if (status === 401) reply.header("www-authenticate", authChallenge);
+  return reply.code(status).type("text/plain").send(`${message}\n`);
 }
 
 /** What is wrong, in a line, with what the operating system or the database says of it. */
@@ -45,13 +78,19 @@ function whyOf(error: unknown): string {
   return line ? `${message} (${line})` : message;
 }
 
-function index(host: string): string {
+/** Browsers say so; curl says that it takes anything. */
+function wantsHtml({ headers }: FastifyRequest): boolean {
+  return headers.accept?.includes("text/html") === true;
+}
+
+function index(host: string, hasPage: boolean): string {
   return `${framework}
 
 A streaming chat service for generative models: gRPC, gRPC-Web, Connect and curl on this one port.
 
   curl http://${host}/chat.ChatService/SendMessage -H 'content-type: application/json' -d '{"message":"Hello"}'
 
+${hasPage ? "  /          a chat page, in a browser" : "  /          no chat page: it is not built here; `npm ci` builds it"}
   /healthz   the process lives
   /readyz    it can serve, or why not
   /metrics   for Prometheus

@@ -1,13 +1,12 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import * as connect from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@connectrpc/connect/protocol-grpc";
 import * as grpcWeb from "@connectrpc/connect/protocol-grpc-web";
 import type { FastifyReply } from "fastify";
-import { ChatError } from "../chat/errors.ts";
-import { toConnectError } from "./convert-errors.ts";
+import { copyHeaders } from "./response-headers.ts";
+import { sendTrailersOnly } from "./trailers-only.ts";
 
 /**
  * Answers a request that never reached an RPC's handler with an error of the protocol that its caller
@@ -39,51 +38,23 @@ export function sendProtocolError(
   }
   return reply
     .code(httpStatus)
+    .headers(Object.fromEntries(error.metadata))
     .header("content-type", connect.contentTypeUnaryJson)
     .send(Buffer.from(connect.errorToJsonBytes(error, undefined)));
 }
 
-/**
- * gRPC's status in trailers. In the headers it would count only where they end the stream (gRPC over HTTP2,
- * "Trailers-Only"), and Fastify's replies end with an empty DATA frame: grpcio then reports UNKNOWN.
- */
+/** gRPC's status, as "Trailers-Only" where that can be: Fastify's own replies end with an empty DATA frame. */
 function sendTrailers(reply: FastifyReply, contentType: string, error: ConnectError): FastifyReply {
   reply.hijack();
+  copyHeaders(reply);
   reply.raw.on("error", () => undefined);
+  const status = grpc.setTrailerStatus(new Headers(), error);
+  if (sendTrailersOnly(reply.raw, new Headers({ "content-type": contentType }), status))
+    return reply;
   reply.raw.writeHead(200, { "content-type": contentType });
-  reply.raw.addTrailers(Object.fromEntries(grpc.setTrailerStatus(new Headers(), error)));
+  reply.raw.addTrailers(Object.fromEntries(status));
   reply.raw.end();
   return reply;
-}
-
-/** What a caller is told whose content type or HTTP method no protocol has at this path. */
-export function wrongContentType(
-  url: string,
-  contentType: string,
-  { methodKind }: DescMethod,
-): ConnectError {
-  const sent = contentType === "" ? "no content type" : `content-type ${contentType}`;
-  const command =
-    methodKind === "unary"
-      ? `curl -H 'content-type: application/json' -d '{}' '${url}'`
-      : `buf curl --http2-prior-knowledge -d '{}' '${url}' (curl cannot read a stream of messages; SendMessage gives it the whole reply)`;
-  const message = `${sent} is none that this RPC speaks; it is: ${command}`;
-  return new ConnectError(message, Code.Unknown);
-}
-
-/** What a caller is told who streams requests over HTTP/1.1. */
-export function needsHttp2(url: string): ConnectError {
-  const message =
-    `this RPC streams in both directions and needs HTTP/2; over HTTP/1.1 use StreamChat or SendMessage ` +
-    `(with curl: --http2-prior-knowledge '${url}')`;
-  return new ConnectError(message, Code.Unimplemented);
-}
-
-/** What a caller is told who asks for an RPC that there is not. */
-export function unknownRpc(path: string): ConnectError {
-  return toConnectError(
-    new ChatError("unimplemented", "NOT_IMPLEMENTED", `there is no RPC ${path}`),
-  );
 }
 
 /** Whether a path has the form of an RPC's: /package.Service/Method. */

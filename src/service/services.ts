@@ -7,27 +7,39 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { type ChatServiceOptions, createChatService } from "./chat-service.ts";
+import { createGate, type GateOptions } from "./gate.ts";
 import { createHealth, type Health as HealthControl } from "./health.ts";
 import { type CallObserver, createCallMeasure } from "./interceptors/measure-calls.ts";
 import { returnOnAbort } from "./interceptors/return-on-abort.ts";
 import { createErrorTranslator, type UnexpectedError } from "./interceptors/translate-errors.ts";
-import { mountRpcs } from "./mount.ts";
+import { type MountOptions, mountRpcs } from "./mount.ts";
 import { createReflection } from "./reflection.ts";
 
 export type ServicesOptions = ChatServiceOptions & {
+  gate: GateOptions;
+  peerOf: MountOptions["peerOf"];
   calls: CallObserver;
   onUnexpectedError: (error: UnexpectedError) => void;
   /** Ends every open call with its reason, a ConnectError. */
   shutdownSignal: AbortSignal;
 };
 
-/** Room for a request's other fields beside its message. */
-const envelopeBytes = 131_072;
+/**
+ * Room for a request's other fields beside its message: the two texts of 64 KiB, and all that `chat/limits.ts`
+ * bounds more narrowly. A unit test measures the largest requests.
+ */
+export const otherFieldsBytesMax = 163_840;
 
 /** The largest reply goes out in one message (SendMessage), and the largest page of messages. */
 const writeBytesMax = 256 * 1_048_576;
 
-const services: readonly DescService[] = [ChatService, Health, ReflectionV1, ReflectionV1Alpha];
+/** Every service that is mounted. */
+export const services: readonly DescService[] = [
+  ChatService,
+  Health,
+  ReflectionV1,
+  ReflectionV1Alpha,
+];
 
 /** Mounts every RPC service on Fastify; what is returned switches the health that is told. */
 export async function mountServices(
@@ -39,21 +51,27 @@ export async function mountServices(
     services: [ChatService, Health],
     files: [file_google_rpc_error_details],
   });
+  const chat = createChatService(options);
+  const measure = createCallMeasure(options.calls);
   const routes = (router: ConnectRouter) => {
-    router.service(ChatService, createChatService(options));
-    router.service(Health, health.service);
+    router.service(ChatService, chat);
+    // `grpc-encoding: gzip` on an answer, though nothing in it is compressed, stalls the health checks of grpcio 1.51.
+    router.service(Health, health.service, { acceptCompression: [] });
     router.service(ReflectionV1, reflection.v1);
     router.service(ReflectionV1Alpha, reflection.v1alpha);
   };
   await fastify.register((scope) =>
     mountRpcs(scope, {
       routes,
-      readMaxBytes: options.messageBytesMax + envelopeBytes,
+      requestBytesMax: options.messageBytesMax + otherFieldsBytesMax,
+      report: options.onUnexpectedError,
+      peerOf: options.peerOf,
+      requestGate: measure.gate(createGate(options.gate)),
       writeMaxBytes: writeBytesMax,
       shutdownSignal: options.shutdownSignal,
       interceptors: [
         returnOnAbort,
-        createCallMeasure(options.calls),
+        measure.interceptor,
         createErrorTranslator(options.onUnexpectedError),
       ],
     }),

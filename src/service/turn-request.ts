@@ -1,4 +1,3 @@
-import type { DescEnum } from "@bufbuild/protobuf";
 import { invalidArgument, notImplemented } from "../chat/errors.ts";
 import type { ChunkBy, OnDisconnect, TurnType } from "../chat/turn.ts";
 import type { OnBusy, TurnRequest } from "../chat/turn-request.ts";
@@ -11,13 +10,13 @@ import {
   OnDisconnect as WireOnDisconnect,
 } from "../gen/chat/chat_pb.ts";
 import { fromGeneration } from "./convert.ts";
-import { toSafeNumber, validateId, validateMessageText } from "./validate.ts";
+import { validateId, validateMessageText } from "./validate.ts";
 
-/** Reads a request that asks for a turn; throws `invalid_argument`, and `unimplemented` for attachments. */
+/** Reads a request that asks for a turn and is within its bounds; throws `invalid_argument`, and `unimplemented` for attachments. */
 export function toTurnRequest(request: ChatRequest): TurnRequest {
   const type = turnTypes[request.type];
   if (type === undefined) {
-    const name = enumName(ChatRequest_TypeSchema, request.type);
+    const name = ChatRequest_TypeSchema.value[request.type]?.name ?? String(request.type);
     const description = `${name} asks for no turn; send it on a Chat stream`;
     throw invalidArgument([{ field: "type", description }]);
   }
@@ -31,14 +30,14 @@ export function toTurnRequest(request: ChatRequest): TurnRequest {
     parts: hasText ? [{ type: "text", text: request.message }] : [],
     messageId: request.messageId,
     requestId: request.requestId,
-    afterSequence: toSafeNumber("after_sequence", request.afterSequence),
+    afterSequence: Number(request.afterSequence),
     afterEpoch: request.afterEpoch,
-    onBusy: fromEnum("on_busy", onBusys, request.onBusy),
-    onDisconnect: fromEnum("on_disconnect", onDisconnects, request.onDisconnect),
+    onBusy: onBusys[request.onBusy],
+    onDisconnect: onDisconnects[request.onDisconnect],
     modelId: request.modelId,
     systemInstruction: request.systemInstruction,
     generation: fromGeneration(request.generation),
-    chunkBy: fromEnum("chunk_by", chunkBys, request.chunkBy) ?? "model",
+    chunkBy: chunkBys[request.chunkBy] ?? "model",
   };
 }
 
@@ -54,6 +53,8 @@ const chunkBys: Readonly<Record<number, ChunkBy>> = {
   [WireChunkBy.CHARACTER]: "character",
 };
 
+// Their enums' zero is in none of them: it leaves the choice to the server.
+
 const onBusys: Readonly<Record<number, OnBusy>> = {
   [WireOnBusy.ENQUEUE]: "enqueue",
   [WireOnBusy.REJECT]: "reject",
@@ -65,17 +66,3 @@ const onDisconnects: Readonly<Record<number, OnDisconnect>> = {
   [WireOnDisconnect.CONTINUE]: "continue",
   [WireOnDisconnect.CANCEL]: "cancel",
 };
-
-/** Undefined for the enum's zero, which leaves the choice to the server. */
-function fromEnum<T>(
-  field: string,
-  values: Readonly<Record<number, T>>,
-  value: number,
-): T | undefined {
-  if (value === 0 || value in values) return values[value];
-  throw invalidArgument([{ field, description: `is not known: ${value}` }]);
-}
-
-function enumName(desc: DescEnum, value: number): string {
-  return desc.value[value]?.name ?? String(value);
-}

@@ -3,10 +3,11 @@ import { ChatError } from "../chat/errors.ts";
 import type { WatchRequest } from "../chat/watch-session.ts";
 import type { WatchSessionRequest } from "../gen/chat/chat_pb.ts";
 import { callOf } from "./call.ts";
-import { principalOf } from "./caller.ts";
+import { noteSession } from "./call-facts.ts";
+import { callerOf } from "./caller.ts";
 import { type ChatStreamOptions, mergeResponses, setStreamHeaders } from "./chat-stream.ts";
 import { type ChatResponseInit, toChatResponse, toErrorEvent, toLiveUpdate } from "./convert.ts";
-import { toSafeNumber, validateWatch } from "./validate.ts";
+import { validateWatch } from "./validate.ts";
 
 /** Everything that happens in a session, or to the caller's sessions; silence is filled with HEARTBEATs. */
 export async function* watch(
@@ -16,7 +17,9 @@ export async function* watch(
 ): AsyncIterable<ChatResponseInit> {
   validateWatch(request);
   const { sessionId, afterEpoch, untilIdle, sessionList } = request;
-  const afterSequence = toSafeNumber("after_sequence", request.afterSequence);
+  noteSession(context, sessionId);
+  const afterSequence = Number(request.afterSequence);
+  if (afterSequence === 0) options.admitStream();
   const asked = { sessionId, afterSequence, afterEpoch, untilIdle, sessionList };
   setStreamHeaders(context, options, { sessionId });
   const merge = mergeResponses(options, context.signal);
@@ -33,7 +36,7 @@ async function* watched(
   const call = callOf(context, trustStreamReset);
   let epoch = 1;
   try {
-    for await (const item of engine.watchSession(principalOf(context), request, call)) {
+    for await (const item of engine.watchSession(callerOf(context), request, call)) {
       if (item.type !== "live_update") {
         yield toChatResponse(sessionId, epoch, item);
       } else if (item.updateType === "watching") {

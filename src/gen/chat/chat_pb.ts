@@ -1802,7 +1802,9 @@ export type ListMessagesRequest = Message$1<"chat.ListMessagesRequest"> & {
   sessionId: string;
 
   /**
-   * Messages on a page: 0 is 50 (pageSizeDefault), more than 200 (pageSizeMax) is as 200.
+   * Messages on a page: 0 is 50 (pageSizeDefault), more than 200 (pageSizeMax) is as 200. A page of
+   * large messages has fewer: it ends with the one whose text brings it to 1,048,576 bytes
+   * (pageBytesMax), and next_page_token leads on.
    * The reply that streams comes on top of that.
    *
    * @generated from field: int32 page_size = 2;

@@ -1,6 +1,7 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { requestIdKey } from "../caller.ts";
 import { toCallError } from "../convert-errors.ts";
+import { withReason } from "../request-errors.ts";
 
 /** A call that failed in a way nobody expected, for the log. */
 export type UnexpectedError = { rpc: string; requestId: string; error: unknown };
@@ -19,7 +20,7 @@ export function createErrorTranslator(report: (error: UnexpectedError) => void):
         const rpc = `${request.service.typeName}/${request.method.name}`;
         report({ rpc, requestId: request.contextValues.get(requestIdKey), error: thrown });
       }
-      return error;
+      return withReason(error);
     };
     try {
       const response = await next(request);
