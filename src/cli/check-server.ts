@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { HealthResponse } from "../gen/chat/chat_pb.ts";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Connection } from "./client.ts";
-import { CliError } from "./exit-code.ts";
+import { CliError, type ExitCode, exitCode, exitCodeOf } from "./exit-code.ts";
 import { explain, explainNetwork } from "./explain.ts";
 
 const checkTimeoutMs = 5_000;
@@ -25,8 +25,18 @@ export async function checkServer({ health, url }: Connection): Promise<HealthRe
   try {
     return await health(checkTimeoutMs);
   } catch (error) {
-    throw new CliError(await diagnose(ConnectError.from(error), url));
+    if (error instanceof CliError) throw error;
+    throw new CliError(await diagnose(ConnectError.from(error), url), codeOf(error));
   }
+}
+
+const keyAdvice =
+  "; --key-file or CHATWIRE_API_KEY names yours, and `chatwire keys create` makes one where the server runs";
+
+/** The exit code of a server that does not answer as one; only a caller that is refused has another. */
+function codeOf(error: unknown): ExitCode {
+  const code = exitCodeOf(error);
+  return code === exitCode.denied ? code : exitCode.unreachable;
 }
 
 async function diagnose(failure: ConnectError, url: string): Promise<string> {
@@ -39,7 +49,8 @@ async function diagnose(failure: ConnectError, url: string): Promise<string> {
     return `something listens on ${url}, but it did not answer within ${checkTimeoutMs / 1_000} s`;
   }
   const ours = failure.findDetails(ErrorInfoSchema).some(({ domain }) => domain === "chatwire");
-  if (ours || isOfGateway(failure)) return explain(failure, url);
+  const howTo = ours && failure.code === Code.Unauthenticated ? keyAdvice : "";
+  if (ours || isOfGateway(failure)) return `${explain(failure, url)}${howTo}`;
   return `something answers at ${url}, but it is not chatwire, or a proxy in between does not pass this protocol on (--protocol connect passes most)`;
 }
 

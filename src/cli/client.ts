@@ -2,7 +2,13 @@ import { createClient } from "@connectrpc/connect";
 import { type ChatClient, createChatClient } from "../client/client.ts";
 import { createNodeEndpoint } from "../client/node.ts";
 import type { RetryPolicy } from "../client/options.ts";
-import { ChatService, type HealthResponse } from "../gen/chat/chat_pb.ts";
+import {
+  type ChatRequest,
+  type ChatResponse,
+  ChatService,
+  type HealthResponse,
+} from "../gen/chat/chat_pb.ts";
+import type { GetToken } from "./credential.ts";
 import { CliError, exitCode } from "./exit-code.ts";
 
 /** How the client talks: native gRPC over HTTP/2, or the two that also pass HTTP/1.1 proxies. */
@@ -17,24 +23,56 @@ export type Connection = {
   readonly url: string;
   /** Asks the server once how it is: what keeps it from answering is thrown and not waited out. */
   health(timeoutMs: number): Promise<HealthResponse>;
+  /**
+   * Opens a bidirectional stream, once: what it was opened for is over when it is lost. Undefined where the
+   * protocol has none that passes everywhere.
+   */
+  readonly chat:
+    | ((
+        requests: AsyncIterable<ChatRequest>,
+        signal: AbortSignal,
+      ) => Promise<AsyncIterable<ChatResponse>>)
+    | undefined;
   /** Leaves every call, and ends the connection, so that an idle one does not keep the process alive. */
   close(): Promise<void>;
+};
+
+export type ConnectOptions = {
+  retry?: Partial<RetryPolicy>;
+  /** Gives the key or token to show; without it none is. */
+  getToken?: GetToken | undefined;
 };
 
 /** Makes a client of the server at `url`; nothing is sent before the first call. */
 export function connect(
   url: string,
   protocol: Protocol,
-  retry: Partial<RetryPolicy> = {},
+  { retry, getToken }: ConnectOptions = {},
 ): Connection {
   const httpVersion = protocol === "grpc" ? "2" : "1.1";
   const endpoint = createNodeEndpoint({ baseUrl: url, protocol, httpVersion });
-  const client = createChatClient({ endpoints: [endpoint], retry: { unaryBudgetMs, ...retry } });
+  const client = createChatClient({
+    endpoints: [endpoint],
+    retry: { unaryBudgetMs, ...retry },
+    ...(getToken && { getToken }),
+  });
   const once = createClient(ChatService, endpoint.transport);
+  async function headersOf(signal: AbortSignal): Promise<Record<string, string>> {
+    const token = await getToken?.(signal);
+    return token ? { authorization: `Bearer ${token}` } : {};
+  }
   return {
     client,
     url,
-    health: (timeoutMs) => once.health({}, { timeoutMs }),
+    async health(timeoutMs) {
+      const headers = await headersOf(AbortSignal.timeout(timeoutMs));
+      return once.health({}, { timeoutMs, headers });
+    },
+    chat:
+      protocol === "grpc"
+        ? async (requests, signal) =>
+            once.chat(requests, { signal, headers: await headersOf(signal) })
+        : undefined,
     close: client.close,
   };
 }

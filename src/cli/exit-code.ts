@@ -1,9 +1,20 @@
-/** What the process tells its caller. */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { classifyError } from "../client/errors.ts";
+import { TurnError } from "../client/turn-error.ts";
+
+/** What the process tells its caller. docs/terminal.md lists them for people. */
 export const exitCode = {
   ok: 0,
+  /** The reply, or the call, failed. */
   failed: 1,
   /** The command line or the configuration cannot be used as it is. */
   usage: 2,
+  /** No server answers, it is not well, or how a turn ended could not be heard. */
+  unreachable: 3,
+  /** There is no such session, or it is somebody else's. */
+  notFound: 4,
+  /** The server does not know the caller, or the caller may not. */
+  denied: 5,
   /** Left by Ctrl-C: 128 + SIGINT, as shells count. */
   cancelled: 130,
 } as const;
@@ -18,5 +29,25 @@ export class CliError extends Error {
   constructor(message: string, code: ExitCode = exitCode.failed) {
     super(message);
     this.exitCode = code;
+  }
+}
+
+/** The exit code for what a call of the client library threw. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof TurnError) {
+    const code = exitCodeOf(error.cause);
+    return error.outcome === "unknown" && code === exitCode.failed ? exitCode.unreachable : code;
+  }
+  switch (classifyError(error)) {
+    case "gone":
+      return exitCode.notFound;
+    case "denied":
+      return exitCode.denied;
+    case "retry":
+      return ConnectError.from(error).code === Code.ResourceExhausted
+        ? exitCode.failed
+        : exitCode.unreachable;
+    default:
+      return exitCode.failed;
   }
 }

@@ -1,60 +1,89 @@
 import type { Connection } from "./client.ts";
-import { type ExitCode, exitCode } from "./exit-code.ts";
+import { type CommandContext, chatCommands } from "./commands.ts";
+import { type ConversationOptions, createConversation } from "./conversation.ts";
+import { type ExitCode, exitCode, exitCodeOf } from "./exit-code.ts";
+import { explain } from "./explain.ts";
 import type { LineReader } from "./line-reader.ts";
 import type { Screen } from "./screen.ts";
 import { createSessions } from "./sessions.ts";
-import { runTurn } from "./turn.ts";
+import { createTyping, createTypingSender } from "./typing.ts";
 
-const help = [
-  "/new                   begin another session with the next message",
-  "/sessions              list the sessions that changed last",
-  "/open <id or number>   go on with one of them",
-  "/quit                  leave (so do Ctrl-D, and Ctrl-C at the prompt)",
-  "/help                  show this",
-  "Ctrl-C while a reply streams cancels it. A message that begins with / is written with two: //like this.",
-];
-
-export type Start = { sessionId: string; modelId: string };
+export type Start = {
+  /** Empty: the first message begins a session. */
+  sessionId: string;
+  settings: ConversationOptions["settings"];
+  json: boolean;
+};
 
 /** Talks with a person until they leave; returns the exit code. */
 export async function runInteractive(
   connection: Connection,
   screen: Screen,
   reader: LineReader,
-  start: Start,
+  { sessionId, settings, json }: Start,
 ): Promise<ExitCode> {
+  const sender = createTypingSender(connection);
+  const typing = createTyping(
+    () => conversation.sessionId,
+    sender.tell,
+    (isTyping) => reader.hint(isTyping ? "somebody is typing" : ""),
+  );
+  const { interrupts } = reader;
+  const conversation = createConversation(connection, screen, {
+    settings,
+    interrupts,
+    json,
+    typing,
+  });
   const sessions = createSessions(connection, screen);
-  let { sessionId } = start;
-  if (sessionId !== "" && (await sessions.open(sessionId)) === undefined) return exitCode.failed;
+  reader.onKey(typing.key);
+  try {
+    if (sessionId !== "") await conversation.open(sessionId);
+    return await talk({ connection, conversation, screen, reader, sessions, json }, reader);
+  } catch (error) {
+    await screen.note(explain(error, connection.url));
+    return exitCodeOf(error);
+  } finally {
+    typing.close();
+    await Promise.all([conversation.leave(), sender.close()]);
+  }
+}
+
+async function talk(context: CommandContext, reader: LineReader): Promise<ExitCode> {
+  const { conversation } = context;
+  let draft = "";
   for (;;) {
-    const line = await reader.next();
-    if (line === undefined || line.trim() === "/quit") return exitCode.ok;
+    const line = await reader.next(draft);
+    draft = "";
+    if (line === undefined) return exitCode.ok;
     if (line.trim() === "") continue;
     if (/^\/(?!\/)/.test(line)) {
-      sessionId = await obey(line.trim());
+      const result = await obey(context, line);
+      if (result && "leave" in result) return result.leave;
+      draft = result?.draft ?? "";
       continue;
     }
-    const question = { message: line.replace(/^\/\//, "/"), sessionId, modelId: start.modelId };
-    const result = await runTurn(connection, screen, reader.interrupts, question);
-    if (result.outcome === "left") return exitCode.cancelled;
-    sessionId = result.sessionId;
+    const { outcome } = await conversation.say(line.replace(/^\/\//, "/"));
+    if (outcome === "left") return exitCode.cancelled;
   }
+}
 
-  /** Does what a command says, and returns the session to go on in. */
-  async function obey(line: string): Promise<string> {
-    const [command, argument = "", ...more] = line.split(/\s+/);
-    if (command === "/new") {
-      await screen.note("the next message begins a session");
-      return "";
-    }
-    if (command === "/open" && argument !== "" && more.length === 0) {
-      return (await sessions.open(argument)) ?? sessionId;
-    }
-    if (command === "/sessions") await sessions.list(sessionId);
-    else if (command === "/help") for (const text of help) await screen.note(text);
-    else if (command === "/open")
-      await screen.note("/open needs the id or the number of a session");
-    else await screen.note(`there is no command ${command}; /help lists them`);
-    return sessionId;
+/** Does what a command says; what it throws is told. */
+async function obey(context: CommandContext, line: string) {
+  const [, name = "", argument = ""] = /^(\S+)\s*([\s\S]*?)\s*$/.exec(line) ?? [];
+  const command = chatCommands.find((each) => each.name === name);
+  if (command === undefined) {
+    await context.screen.note(`there is no command ${name}; /help lists them`);
+    return undefined;
+  }
+  if (argument !== "" && command.takes === "") {
+    await context.screen.note(`${name} takes nothing; /help lists the commands`);
+    return undefined;
+  }
+  try {
+    return (await command.run(context, argument)) ?? undefined;
+  } catch (error) {
+    await context.screen.note(explain(error, context.connection.url));
+    return undefined;
   }
 }

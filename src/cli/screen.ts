@@ -1,9 +1,11 @@
 import type { Writable } from "node:stream";
-import { styleText } from "node:util";
+import { createMarkdownPainter, type MarkdownPainter } from "./markdown.ts";
+import { createPaint, hasFormats } from "./paint.ts";
 import { oneLine, withoutControls } from "./sanitize.ts";
+import { formatTable } from "./table.ts";
 
 /** An output of the process: a terminal, or a pipe or a file. */
-export type Output = Writable & { isTTY?: boolean };
+export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
 /** Where a conversation is shown. Replies go to stdout, everything about them to stderr. */
 export interface Screen {
@@ -11,26 +13,49 @@ export interface Screen {
   readonly terminal: boolean;
   /** Aborts when stdout takes no more: its reader has left (EPIPE, `chatwire chat … | head`), or a disk is full. */
   readonly gone: AbortSignal;
-  /** A piece of the reply: byte for byte into a pipe, without control characters on a terminal. */
+  /** A piece of the reply: byte for byte into a pipe; on a terminal painted and without control characters. */
   reply(text: string): Promise<void>;
   /** A piece of the model's thinking: dimmed on a terminal, and left out of a pipe. */
   thought(text: string): Promise<void>;
+  /** The reply has come to its end, and so has its line. */
+  endReply(): Promise<void>;
   /** Ends the line that the reply has begun, if it has. */
   endLine(): Promise<void>;
+  /** What a person has said in the session, on lines of its own. */
+  said(text: string): Promise<void>;
   /** A line on stdout that was asked for, such as one of a list. */
   line(text: string): Promise<void>;
+  /** Rows on stdout that were asked for, in columns. */
+  table(rows: readonly (readonly string[])[]): Promise<void>;
+  /** Text on stdout as it is: NDJSON. */
+  data(text: string): Promise<void>;
   /** A remark on stderr, on a line of its own. */
   note(text: string): Promise<void>;
   /** A remark while a reply is under way: like `note`, but what goes into a pipe stays byte for byte. */
   aside(text: string): Promise<void>;
 }
 
+export type ScreenOptions = {
+  /** Says by NO_COLOR and TERM whether text is painted. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Stdout is for NDJSON alone: what was asked for goes to stderr. */
+  json?: boolean;
+};
+
 /** Shows a conversation on the two outputs of a process. NO_COLOR is honoured (no-color.org). */
-export function createScreen(stdout: Output, stderr: Output): Screen {
+export function createScreen(
+  stdout: Output,
+  stderr: Output,
+  { env = process.env, json = false }: ScreenOptions = {},
+): Screen {
   const terminal = stdout.isTTY === true;
+  const listing = json ? stderr : stdout;
   const gone = new AbortController();
-  const dim = (text: string, stream: Output) =>
-    stream.isTTY === true ? styleText("dim", text, { stream }) : text;
+  const paint = createPaint(stdout, env);
+  const paintRemark = createPaint(stderr, env);
+  const markdown = hasFormats(stdout, env)
+    ? createMarkdownPainter(paint, () => stdout.columns ?? 80)
+    : asItIs;
   let lineOpen = false;
   let thinking = false;
 
@@ -44,40 +69,51 @@ export function createScreen(stdout: Output, stderr: Output): Screen {
       else stream.write(text, () => done());
     });
 
-  async function endLine(): Promise<void> {
-    const wasOpen = lineOpen;
-    // Before the write: an aside may come while a slow reader keeps it waiting.
+  /** Ends what is open on stdout, behind `rest` of it; the state changes at once, the write may take longer. */
+  function end(rest: string): Promise<void> {
+    const open = rest === "" ? lineOpen : !rest.endsWith("\n");
     lineOpen = false;
     thinking = false;
-    if (wasOpen) await write(stdout, "\n");
+    return write(stdout, `${rest}${open ? "\n" : ""}`);
   }
 
-  const remark = (text: string) => write(stderr, `${dim(withoutControls(text), stderr)}\n`);
+  const endLine = () => end(markdown.flush());
+  const remark = (text: string) => write(stderr, `${paintRemark("dim", withoutControls(text))}\n`);
 
-  async function show(text: string, shown: string): Promise<void> {
+  function show(text: string, shown = text): Promise<void> {
     if (text !== "") lineOpen = !text.endsWith("\n");
-    await write(stdout, shown);
+    return write(stdout, shown);
   }
 
   return {
     terminal,
     gone: gone.signal,
     endLine,
+    endReply: () => end(markdown.end()),
     async reply(text) {
       if (thinking) await endLine();
-      const clean = terminal ? withoutControls(text) : text;
-      await show(clean, clean);
+      await show(terminal ? markdown.push(withoutControls(text)) : text);
     },
     async thought(text) {
       if (!terminal) return;
+      if (!thinking) await endLine();
       const clean = withoutControls(thinking ? text : `(thinking) ${text}`);
       thinking = true;
-      await show(clean, dim(clean, stdout));
+      await show(clean, paint("dim", clean));
+    },
+    async said(text) {
+      await end(markdown.end());
+      await write(stdout, `${paint("bold", `> ${withoutControls(text).trimEnd()}`)}\n`);
     },
     async line(text) {
       await endLine();
-      await write(stdout, `${oneLine(text)}\n`);
+      await write(listing, `${oneLine(text)}\n`);
     },
+    async table(rows) {
+      await endLine();
+      await write(listing, formatTable(rows));
+    },
+    data: (text) => write(stdout, text),
     async note(text) {
       await endLine();
       await remark(text);
@@ -87,3 +123,6 @@ export function createScreen(stdout: Output, stderr: Output): Screen {
     },
   };
 }
+
+/** For a pipe, and for a terminal without formats. */
+const asItIs: MarkdownPainter = { push: (text) => text, flush: () => "", end: () => "" };

@@ -6,6 +6,14 @@ export function createServeCommand(): Command {
   const command = new Command("serve").description(
     "Start the server. Flags win over the environment, and the environment over .env",
   );
+  return addSettings(command).action(async (flags: Record<string, string | boolean>) => {
+    const { serve } = await import("../server.ts");
+    await serve(flags);
+  });
+}
+
+/** Gives a command a flag for every setting, and names the secrets below its help. */
+export function addSettings(command: Command): Command {
   const secrets: string[] = [];
   for (const name of settingNames) {
     const { default: standard, help, placeholder, group } = settings[name];
@@ -20,10 +28,8 @@ export function createServeCommand(): Command {
       new Option(`--${flag} ${value}`, `${help} (${setting})`).helpGroup(`${group}:`),
     );
   }
-  return command
-    .addHelpText("after", `\nSecrets, in the environment or .env only:\n${secrets.join("\n")}`)
-    .action(async (flags: Record<string, string | boolean>) => {
-      const { serve } = await import("../server.ts");
-      await serve(flags);
-    });
+  return command.addHelpText(
+    "after",
+    `\nSecrets, in the environment or .env only:\n${secrets.join("\n")}`,
+  );
 }

@@ -10,6 +10,7 @@ import { protocols } from "../../../src/cli/client.ts";
 import { explain } from "../../../src/cli/explain.ts";
 import { chunk, complete, type Script, startFakeServer } from "./fake-server.ts";
 import { runCli, temporaryDirectory } from "./run-cli.ts";
+import { runInProcess } from "./run-command.ts";
 
 const hi: Script = async function* () {
   yield chunk("hello");
@@ -50,15 +51,15 @@ function certificate(t: TestContext): { cert: string; key: string; certFile: str
   return { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8"), certFile };
 }
 
-describe("the server is checked before anything is sent", { timeout: 240_000 }, () => {
+describe("the server is checked before anything is sent", { timeout: 60_000 }, () => {
   for (const protocol of protocols) {
-    const ask = (t: TestContext, url: string, env: Record<string, string> = {}) =>
-      runCli(t, ["chat", "hi", "--url", url, "--protocol", protocol], "", { env });
+    const args = (url: string) => ["chat", "hi", "--url", url, "--protocol", protocol];
+    const ask = (t: TestContext, url: string) => runInProcess(t, args(url));
 
     test(`over ${protocol}, it says when nothing listens, and how to start it`, async (t) => {
       const url = await freeUrl();
       assert.deepEqual(await ask(t, url), {
-        code: 1,
+        code: 3,
         stdout: "",
         stderr: `chatwire: nothing listens on ${url}; start it with: npm start\n`,
       });
@@ -69,7 +70,7 @@ describe("the server is checked before anything is sent", { timeout: 240_000 }, 
       const missing = createHttpServer((_request, response) => response.writeHead(404).end());
       for (const server of [web, missing]) {
         const { code, stderr } = await ask(t, await listen(t, server));
-        assert.equal(code, 1);
+        assert.equal(code, 3);
         assert.match(stderr, /it is not chatwire/);
         assert.equal(stderr.trim().split("\n").length, 1);
       }
@@ -79,7 +80,7 @@ describe("the server is checked before anything is sent", { timeout: 240_000 }, 
       const httpVersion = protocol === "grpc" ? "2" : "1.1";
       const { url } = await startFakeServer(t, {}, { httpVersion });
       const { code, stderr } = await ask(t, url.replace("http:", "https:"));
-      assert.equal(code, 1);
+      assert.equal(code, 3);
       assert.ok(stderr.includes(`does not speak TLS; use ${url}\n`), stderr);
     });
 
@@ -89,20 +90,22 @@ describe("the server is checked before anything is sent", { timeout: 240_000 }, 
       const { certFile, ...tls } = certificate(t);
       const { url } = await startFakeServer(t, { hi }, { tls });
       const plain = await ask(t, url.replace("https:", "http:"));
-      assert.equal(plain.code, 1);
+      assert.equal(plain.code, 3);
       assert.ok(plain.stderr.includes(`speaks TLS; use ${url}\n`), plain.stderr);
       const strange = await ask(t, url);
-      assert.equal(strange.code, 1);
+      assert.equal(strange.code, 3);
       assert.match(strange.stderr, /not trusted.*NODE_EXTRA_CA_CERTS/);
-      const trusted = await ask(t, url, { NODE_EXTRA_CA_CERTS: certFile });
+      // Node reads it when it starts.
+      const env = { NODE_EXTRA_CA_CERTS: certFile };
+      const trusted = await runCli(t, args(url), "", { env });
       assert.deepEqual(trusted, { code: 0, stdout: "hello\n", stderr: "" });
     });
   }
 
   test("a server that does not answer is given up", async (t) => {
     const { url } = await startFakeServer(t, {}, { hangs: true });
-    const { code, stderr } = await runCli(t, ["chat", "hi", "--url", url]);
-    assert.equal(code, 1);
+    const { code, stderr } = await runInProcess(t, ["chat", "hi", "--url", url]);
+    assert.equal(code, 3);
     assert.match(stderr, /did not answer within 5 s/);
   });
 

@@ -4,13 +4,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { flagOf, settingNames, settings } from "../../../src/config/settings.ts";
-import { runCli, startCli, temporaryDirectory } from "./run-cli.ts";
+import { startCli, temporaryDirectory } from "./run-cli.ts";
+import { runInProcess } from "./run-command.ts";
 
 const bin = new URL("../../../bin/chatwire.js", import.meta.url);
 
-describe("the command line", { timeout: 240_000 }, () => {
+describe("the command line", { timeout: 60_000 }, () => {
   test("serve --help shows every setting with its default, and secrets without a flag", async (t) => {
-    const { code, stdout } = await runCli(t, ["serve", "--help"]);
+    const { code, stdout } = await runInProcess(t, ["serve", "--help"]);
     assert.equal(code, 0);
     const words = stdout.replace(/\s+/g, " ");
     for (const name of settingNames) {
@@ -47,7 +48,7 @@ describe("the command line", { timeout: 240_000 }, () => {
       ["nope"],
       [],
     ]) {
-      const { code, stdout, stderr } = await runCli(t, args);
+      const { code, stdout, stderr } = await runInProcess(t, args);
       assert.equal(code, 2, args.join(" "));
       assert.equal(stdout, "");
       assert.notEqual(stderr, "");
@@ -57,7 +58,7 @@ describe("the command line", { timeout: 240_000 }, () => {
 
   test("--version is the package's", async (t) => {
     const file = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-    const { code, stdout } = await runCli(t, ["--version"]);
+    const { code, stdout } = await runInProcess(t, ["--version"]);
     assert.deepEqual([code, stdout.trim()], [0, JSON.parse(file).version]);
   });
 

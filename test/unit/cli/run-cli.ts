@@ -78,7 +78,14 @@ export function startCli(t: TestContext, args: string[], options: CliOptions = {
 
 /** This process's environment without what would change how the child behaves. */
 function environment(): NodeJS.ProcessEnv {
-  const ours = new Set(["CI", "CHATWIRE_URL", "NO_COLOR", "FORCE_COLOR", "NODE_TEST_CONTEXT"]);
+  const ours = new Set([
+    "CI",
+    "CHATWIRE_URL",
+    "CHATWIRE_API_KEY",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "NODE_TEST_CONTEXT",
+  ]);
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.has(name)));
 }
 

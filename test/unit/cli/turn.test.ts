@@ -20,7 +20,7 @@ async function ask(
   { retry, interrupts }: { retry?: Partial<RetryPolicy>; interrupts?: Interrupts },
 ) {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const connection = connect(url, "grpc", { delayMs: 1, delayMsMax: 2, ...retry });
+  const connection = connect(url, "grpc", { retry: { delayMs: 1, delayMsMax: 2, ...retry } });
   const never: Interrupts = { listen: () => () => undefined };
   const screen = createScreen(stdout, stderr);
   const question = { message, sessionId: "", modelId: "" };
