@@ -1,29 +1,38 @@
-import { readFileSync } from "node:fs";
-import { cors as connectCors } from "@connectrpc/connect";
-import cors from "@fastify/cors";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
+import {
+  allowOrigins,
+  createMetricsAccess,
+  guardRequests,
+  logRefusals,
+  openAuthenticator,
+  peerOf,
+} from "./access.ts";
+import { createAdmission, serverBusy } from "./admission/admission.ts";
+import { createEventLoopMeter, judgeLoad } from "./admission/load.ts";
+import { createTurnRate } from "./admission/turn-rate.ts";
 import { newId, systemClock } from "./chat/clock.ts";
 import { createEngine, type Engine } from "./chat/engine.ts";
-import type { EngineObserver } from "./chat/engine-context.ts";
 import { ChatError } from "./chat/errors.ts";
 import { limits } from "./chat/limits.ts";
 import type { ModelProvider } from "./chat/model.ts";
 import { createModelCatalog } from "./chat/model-catalog.ts";
-import { isLoopback } from "./config/loopback.ts";
 import type { Config } from "./config.ts";
 import { createListener, type Listener } from "./listener/listener.ts";
 import type { ListenerTimeouts } from "./listener/options.ts";
-import { createRequestGuard, requestFacts } from "./listener/request-guard.ts";
+import { readTlsFiles, watchTlsFiles } from "./listener/tls-files.ts";
 import { createElizaProvider } from "./model/eliza.ts";
 import { createGeminiProvider } from "./model/gemini.ts";
 import { createScriptedProvider } from "./model/scripted.ts";
-import { answerUnknownPaths, guardAccess } from "./service/access.ts";
+import { type LogStream, loggerOptions } from "./observability/logger.ts";
+import { openObservability } from "./observability/observability.ts";
+import { answerUnknownPath, answerUnknownPaths } from "./service/access.ts";
 import { toConnectError } from "./service/convert-errors.ts";
-import type { UnexpectedError } from "./service/interceptors/translate-errors.ts";
-import { createMetrics, type Metrics } from "./service/metrics.ts";
+import { createCredentialWatch } from "./service/credential-watch.ts";
 import { createOpenCalls } from "./service/open-calls.ts";
 import { mountPages } from "./service/pages.ts";
+import { setAnswerHeaders } from "./service/response-headers.ts";
 import { isOpenEnded, mountServices } from "./service/services.ts";
+import { createStreamCounts } from "./service/stream-counts.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
 /** What tests put in the place of what the configuration asks for. */
@@ -31,8 +40,13 @@ export type AppOverrides = {
   storage?: Storage;
   /** Beside those of the configuration. */
   providers?: readonly ModelProvider[];
+  /** In the place of the log on stderr. */
   logger?: FastifyBaseLogger;
+  /** Where the lines of the log go; by default to stderr. */
+  logStream?: LogStream;
   listenerTimeouts?: Partial<ListenerTimeouts>;
+  /** How often open streams are asked whether their credential is still good, milliseconds. */
+  credentialCheckMs?: number;
 };
 
 /** The server, put together and not yet listening. */
@@ -44,6 +58,8 @@ export interface App {
    * stream ends UNAVAILABLE and all that was opened is released. Repeating it waits for the first.
    */
   close(): Promise<void>;
+  /** Looks at the TLS files now, as SIGHUP asks; without it they are looked at every 10 s. Never rejects. */
+  reloadTls(): Promise<void>;
   /** Asks each provider once whether it accepts us, and logs the answers. Never rejects. */
   checkProviders(signal: AbortSignal): Promise<void>;
   readonly engine: Engine;
@@ -58,10 +74,17 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const fastify = Fastify({
     ...(overrides.logger
       ? { loggerInstance: overrides.logger }
-      : { logger: { level: config.logLevel, stream: process.stderr } }),
+      : {
+          logger: loggerOptions({
+            ...loggingOf(config),
+            stream: overrides.logStream ?? process.stderr,
+          }),
+        }),
     logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (_error, request, reply) => void answerUnknownPath(request, reply),
     // Turns have their own bounds; Fastify's would cut streams.
     requestTimeout: 0,
+    trustProxy: [...config.trustedProxies],
   });
   const scripted = config.scriptedModel ? createScriptedProvider() : undefined;
   const providers = [
@@ -74,15 +97,42 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     defaultModel: config.defaultModel,
     aliases: config.modelAliases,
   });
+  const authenticator = await openAuthenticator(config, fastify.log);
   const storage = overrides.storage ?? (await openStorage(config));
   const openCalls = createOpenCalls();
-  const metrics: Metrics = createMetrics({
-    openCalls,
-    runningTurns: () => engine.runningTurns(),
-    ...(scripted && { scripted: scripted.counters }),
+  const eventLoop = createEventLoopMeter();
+  const streams = createStreamCounts();
+  const credentials = createCredentialWatch({ everyMs: overrides.credentialCheckMs });
+  const load = () =>
+    judgeLoad({
+      openStreams: streams.count,
+      streamsMax: config.streamsMax,
+      eventLoopDelayMaxMs: config.eventLoopDelayShedMs,
+      eventLoopDelayMs: eventLoop.meanMs,
+    });
+  const admitStream = () => {
+    if (load() === "no_streams") throw serverBusy("new streams");
+  };
+  const observability = await openObservability({
+    log: fastify.log,
+    models,
+    logContent: config.logContent,
+    otlpEndpoint: config.otlpEndpoint,
+    now: systemClock.now,
+    sources: {
+      runningTurns: () => engine.runningTurns(),
+      queuedTurns: () => engine.queuedTurns(),
+      liveSessions: () => engine.liveSessions(),
+      isDraining: () => engine.isDraining(),
+      connections: () => listener.connections(),
+      scripted: scripted?.counters,
+    },
+    callObservers: [openCalls],
   });
+  const { store, log } = observability.measure(storage, storage.readerLag ?? (() => 0));
   const engine = createEngine({
-    ...storage,
+    store,
+    log,
     models,
     clock: systemClock,
     newId,
@@ -90,14 +140,17 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     runningTurnsMax: config.runningTurnsMax,
     queuedTurnsMax: config.queuedTurnsMax,
     disconnectGraceMs: config.disconnectGraceMs,
+    sessionTtlMs: config.sessionTtlMs,
     watchersMax: limits.watchersMax,
+    admission: createAdmission({ load, rate: createTurnRate() }),
     owner: `pid ${process.pid}`,
-    observer: createObserver(fastify.log, metrics),
+    observer: observability.turns,
   });
   await engine.recover();
 
   const stopping = new AbortController();
   const shutdown = new AbortController();
+  setAnswerHeaders(fastify);
   guardRequests(fastify, config);
   await allowOrigins(fastify, config.corsOrigins);
   answerUnknownPaths(fastify);
@@ -105,32 +158,50 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     if (engine.isDraining()) throw new Error("the server is about to stop");
     await storage.store.check();
   };
-  await mountPages(fastify, { metrics, checkReady });
+  const onRefused = logRefusals(fastify.log);
+  const allowMetrics = createMetricsAccess(config, authenticator, onRefused);
+  await mountPages(fastify, { metrics: observability.page, checkReady, allowMetrics });
   const health = await mountServices(fastify, {
     engine,
     models,
     messageBytesMax: config.messageBytesMax,
     heartbeatMs: config.heartbeatMs,
     trustStreamReset: config.trustStreamReset,
+    gate: {
+      authenticator,
+      onRefused,
+      limits: config.callerLimits,
+      credentials,
+      streams,
+    },
+    peerOf,
+    admitStream,
     now: systemClock.now,
-    activeStreams: () => openCalls.count(chatRpcs),
-    calls: metrics.calls,
-    onUnexpectedError: (unexpected) => logUnexpected(fastify.log, unexpected),
+    activeStreams: streams.count,
+    calls: observability.calls,
+    onUnexpectedError: observability.onUnexpectedError,
     stopping: stopping.signal,
     shutdownSignal: shutdown.signal,
   });
   await fastify.ready();
 
+  const tls = config.tls && readTlsFiles(config.tls);
   const listener = createListener({
     handler: (request, response) => fastify.routing(request as never, response as never),
     isOpenEnded,
     limits: pickLimits(config),
     log: fastify.log,
-    ...(config.tls && { tls: readTls(config.tls) }),
+    ...(tls && { tls }),
     ...(overrides.listenerTimeouts && { timeouts: overrides.listenerTimeouts }),
   });
 
+  const tlsWatch =
+    config.tls &&
+    tls &&
+    watchTlsFiles({ paths: config.tls, current: tls, apply: listener.setTls, log: fastify.log });
+
   const close = async () => {
+    tlsWatch?.close();
     health.setAllServing(false);
     engine.drain();
     listener.drain();
@@ -141,8 +212,12 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     await openCalls.noneWithin(chatRpcs, farewellMs);
     shutdown.abort(stopped);
     await listener.close({ graceMs: farewellMs });
+    authenticator.close();
+    credentials.close();
+    eventLoop.close();
     await fastify.close();
     await storage.close();
+    await observability.close();
   };
   let closing: Promise<void> | undefined;
   return {
@@ -152,6 +227,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       return at;
     },
     close: () => (closing ??= close()),
+    reloadTls: async () => tlsWatch?.reload(),
     async checkProviders(signal) {
       await Promise.all(providers.map((provider) => checkProvider(provider, signal, fastify.log)));
     },
@@ -163,7 +239,11 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
 /** The calls that stream a chat, or wait for a reply. */
 const chatRpcs = ["Chat", "StreamChat", "SendMessage"].map((name) => `chat.ChatService/${name}`);
 
-function createProviders(config: Config, log: FastifyBaseLogger): ModelProvider[] {
+/** The models that the configuration offers, without the scripted ones. */
+export function createProviders(
+  config: Config,
+  log: Pick<FastifyBaseLogger, "warn">,
+): ModelProvider[] {
   const eliza = createElizaProvider({ wordsPerSecond: config.elizaWordsPerSecond });
   if (!config.gemini) return [eliza];
   const { access, baseUrl, models } = config.gemini;
@@ -188,71 +268,14 @@ async function checkProvider(
   else log.warn(`${provider.name} ${outcome}: ${detail}. ${check.advice}`);
 }
 
-function createObserver(log: FastifyBaseLogger, metrics: Metrics): EngineObserver {
-  return {
-    turnEnded(turn, end) {
-      metrics.turnEnded(end.model, end.finishReason);
-      const { turnId, sessionId, model, finishReason, totalChunks, processingMs, firstChunkMs } =
-        end;
-      const timing = { totalChunks, processingMs, firstChunkMs };
-      const { principal } = turn;
-      const failure = end.error && { reason: end.error.reason };
-      log.info(
-        { turnId, sessionId, principal, model, finishReason, ...timing, ...failure },
-        "turn ended",
-      );
-    },
-    turnFailed(turn, error) {
-      // What a provider does wrong is told with the turn's end; a fault of ours needs its cause.
-      const expected = error instanceof ChatError && error.kind !== "internal";
-      const { turnId, sessionId } = turn;
-      log[expected ? "debug" : "error"]({ turnId, sessionId, err: error }, "turn failed");
-    },
-  };
+/** What the log may hold. */
+function loggingOf({ logLevel, logContent, gemini }: Config) {
+  const secrets = gemini?.access.type === "key" ? [gemini.access.apiKey] : [];
+  return { level: logLevel, logContent, secrets };
 }
 
-function logUnexpected(log: FastifyBaseLogger, { rpc, requestId, error }: UnexpectedError): void {
-  log.error({ rpc, requestId, err: error }, "call failed unexpectedly");
-}
-
-function guardRequests(fastify: FastifyInstance, config: Config): void {
-  const guard = createRequestGuard({
-    allowedHosts: config.allowedHosts,
-    corsOrigins: config.corsOrigins,
-    anonymousLoopback: isLoopback(config.host),
-  });
-  guardAccess(fastify, (request) => guard(requestFacts(request)));
-}
-
-/** Lets pages of these origins call us; without any, browsers keep to our own pages. */
-async function allowOrigins(fastify: FastifyInstance, origins: readonly string[]): Promise<void> {
-  if (origins.length === 0) return;
-  const trailers = chatTrailers.map((name) => `trailer-${name}`);
-  await fastify.register(cors, {
-    origin: [...origins],
-    methods: [...connectCors.allowedMethods],
-    allowedHeaders: [...connectCors.allowedHeaders],
-    exposedHeaders: [...connectCors.exposedHeaders, ...chatHeaders, ...trailers],
-    maxAge: 7_200,
-  });
-}
-
-const chatHeaders = ["chat-session-id", "chat-model", "chat-heartbeat-ms"];
-const chatTrailers = [
-  "chat-turns",
-  "chat-total-chunks",
-  "chat-processing-time-ms",
-  "chat-input-tokens",
-  "chat-output-tokens",
-  "chat-finish-reason",
-];
-
-function pickLimits({ connectionsMax, connectionStreamsMax }: Config) {
-  return { connectionsMax, connectionStreamsMax };
-}
-
-function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }) {
-  return { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+function pickLimits({ connectionsMax, connectionStreamsMax, connectionAgeMaxMs }: Config) {
+  return { connectionsMax, connectionStreamsMax, connectionAgeMaxMs };
 }
 
 function serverStopped(): ChatError {

@@ -1,5 +1,6 @@
+import type { CallerLimits } from "./chat/caller.ts";
+import { type AuthConfig, accessProblems, authFrom, callerLimitsFrom } from "./config/access.ts";
 import { foreignNames, laterSettings } from "./config/later.ts";
-import { isLoopback } from "./config/loopback.ts";
 import {
   chooseDefaultModel,
   type GeminiConfig,
@@ -22,11 +23,19 @@ export type Config = {
   /** As browsers write them in `Origin`. */
   readonly corsOrigins: readonly string[];
   /** Absolute paths of PEM files. Undefined: plaintext. */
-  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly tls: TlsFiles | undefined;
+  /** How callers show who they are. Undefined: they do not. */
+  readonly auth: AuthConfig | undefined;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** 0: connections may grow as old as they like. */
+  readonly connectionAgeMaxMs: number;
   readonly database: Database;
   readonly durability: "full" | "normal";
   readonly eventRetentionMs: number;
   readonly eventRetentionBytes: number;
+  /** 0: sessions are kept for ever. */
+  readonly sessionTtlMs: number;
   /** The id of a model, aliases resolved. */
   readonly defaultModel: string;
   /** Why it is that one, in words that follow "because". */
@@ -43,6 +52,11 @@ export type Config = {
   readonly connectionStreamsMax: number;
   readonly runningTurnsMax: number;
   readonly queuedTurnsMax: number;
+  readonly streamsMax: number;
+  /** 0: never. */
+  readonly eventLoopDelayShedMs: number;
+  /** What each principal may use unless its key says otherwise; an absent field is no limit. */
+  readonly callerLimits: CallerLimits;
   readonly disconnectGraceMs: number;
   /** Whether a native gRPC client's reset of a call cancels its turns. */
   readonly trustStreamReset: boolean;
@@ -52,8 +66,19 @@ export type Config = {
   readonly heartbeatMs: number;
   readonly drainTimeoutMs: number;
   readonly logLevel: Values["LOG_LEVEL"];
+  readonly logContent: boolean;
+  /** Undefined: no traces. */
+  readonly otlpEndpoint: string | undefined;
   /** What the operator should know although the server starts: whole sentences to log at the start. */
   readonly warnings: readonly string[];
+};
+
+/** Absolute paths of PEM files. */
+export type TlsFiles = {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Clients must show a certificate that one of these has signed. */
+  readonly clientCaFile: string | undefined;
 };
 
 /** The server cannot start with this configuration. `problems` has all of them, each naming its setting. */
@@ -91,15 +116,28 @@ export function loadConfig(sources: ConfigSources): Config {
   const { found, problems } = findValues(layers);
   const values = parseValues(found, cwd, problems);
   const later = laterIn({ ...dotEnv, ...sources.env });
-  problems.push(...later.problems, ...safetyProblems(values), ...modelProblems(values));
-  for (const name of ["TLS_CERT_FILE", "TLS_KEY_FILE"] as const) {
+  problems.push(...later.problems, ...accessProblems(values), ...modelProblems(values));
+  for (const name of fileSettings) {
     const problem = values[name] && sources.fileProblem?.(values[name]);
     if (problem) problems.push(`${show(name, found.get(name))}: ${problem}`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  const warnings = [...later.warnings, ...unknownIn(dotEnv), ...unusedIn(values, found)];
+  const warnings = [
+    ...later.warnings,
+    ...unknownIn(dotEnv),
+    ...unusedIn(values, found),
+    ...hastyIn(values),
+  ];
   return toConfig(values, warnings);
 }
+
+/** The files that the server reads at its start. */
+const fileSettings = [
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+  "TLS_CLIENT_CA_FILE",
+  "AUTH_KEYS_FILE",
+] as const;
 
 /** The default model and why it is that one: "gemini-3.8-flash, because GEMINI_API_KEY is set". */
 export function describeDefaultModel(config: Config): string {
@@ -125,23 +163,6 @@ function parseValues(
     }
   });
   return Object.fromEntries(parsed);
-}
-
-function safetyProblems(values: Values): string[] {
-  const problems: string[] = [];
-  if (!values.ALLOW_ANONYMOUS && !isLoopback(values.HOST)) {
-    problems.push(
-      `HOST="${values.HOST}" is reachable from other machines, and this release lets everybody who can reach it read and delete every session: ` +
-        "keep HOST=localhost, or set ALLOW_ANONYMOUS=1 where something in front decides who gets in",
-    );
-  }
-  if ((values.TLS_CERT_FILE === undefined) !== (values.TLS_KEY_FILE === undefined)) {
-    const [set, missing] = values.TLS_CERT_FILE
-      ? ["TLS_CERT_FILE", "TLS_KEY_FILE"]
-      : ["TLS_KEY_FILE", "TLS_CERT_FILE"];
-    problems.push(`${missing} is missing: ${set} is set, and TLS needs both`);
-  }
-  return problems;
 }
 
 function laterIn(env: ConfigSources["env"]): { problems: string[]; warnings: string[] } {
@@ -184,6 +205,12 @@ function unusedIn(values: Values, found: ReadonlyMap<SettingName, Found>): strin
   return warnings;
 }
 
+/** Somebody may have thought of seconds. */
+function hastyIn({ SESSION_TTL_MS: ttlMs }: Values): string[] {
+  if (ttlMs === 0 || ttlMs >= 60 * 60 * 1_000) return [];
+  return [`SESSION_TTL_MS=${ttlMs} deletes sessions that nobody changes for ${ttlMs / 1_000} s.`];
+}
+
 function toConfig(values: Values, warnings: string[]): Config {
   const { modelId, reason } = chooseDefaultModel(values);
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = values;
@@ -193,11 +220,18 @@ function toConfig(values: Values, warnings: string[]): Config {
     allowAnonymous: values.ALLOW_ANONYMOUS,
     allowedHosts: values.ALLOWED_HOSTS ?? Object.freeze([]),
     corsOrigins: values.CORS_ORIGINS ?? Object.freeze([]),
-    tls: certFile && keyFile ? Object.freeze({ certFile, keyFile }) : undefined,
+    tls:
+      certFile && keyFile
+        ? Object.freeze({ certFile, keyFile, clientCaFile: values.TLS_CLIENT_CA_FILE })
+        : undefined,
+    auth: authFrom(values),
+    trustedProxies: values.TRUSTED_PROXIES ?? Object.freeze([]),
+    connectionAgeMaxMs: values.CONNECTION_AGE_MAX_MS,
     database: values.DATABASE_URL,
     durability: values.DURABILITY,
     eventRetentionMs: values.EVENT_RETENTION_MS,
     eventRetentionBytes: values.EVENT_RETENTION_BYTES,
+    sessionTtlMs: values.SESSION_TTL_MS,
     defaultModel: modelId,
     defaultModelReason: reason,
     gemini: geminiFrom(values),
@@ -209,6 +243,9 @@ function toConfig(values: Values, warnings: string[]): Config {
     connectionStreamsMax: values.CONNECTION_STREAMS_MAX,
     runningTurnsMax: values.RUNNING_TURNS_MAX,
     queuedTurnsMax: values.QUEUED_TURNS_MAX,
+    streamsMax: values.STREAMS_MAX,
+    eventLoopDelayShedMs: values.EVENT_LOOP_DELAY_SHED_MS,
+    callerLimits: callerLimitsFrom(values),
     disconnectGraceMs: values.DISCONNECT_GRACE_MS,
     trustStreamReset: values.TRUST_STREAM_RESET,
     firstChunkTimeoutMs: values.FIRST_CHUNK_TIMEOUT_MS,
@@ -217,6 +254,8 @@ function toConfig(values: Values, warnings: string[]): Config {
     heartbeatMs: values.HEARTBEAT_MS,
     drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
     logLevel: values.LOG_LEVEL,
+    logContent: values.LOG_CONTENT,
+    otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     warnings: Object.freeze(warnings),
   });
 }

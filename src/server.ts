@@ -37,6 +37,7 @@ export async function serve(flags: Flags = {}): Promise<void> {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  process.on("SIGHUP", () => void app.reloadTls());
 }
 
 async function listenOrExit(app: App, config: Config) {

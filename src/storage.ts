@@ -12,6 +12,8 @@ import { createSqliteStore, storeModule } from "./store/sqlite.ts";
 export type Storage = {
   store: Store;
   log: EventLog;
+  /** How many recorded events the log's slowest open reader has still to take; for metrics. */
+  readerLag?: () => number;
   /** Tells a second process where this one listens. */
   setUrl(url: string): Promise<void>;
   /** Writes what is under way and releases the files. */
@@ -30,6 +32,7 @@ export async function openStorage(config: Config): Promise<Storage> {
     return {
       store: createMemoryStore(),
       log,
+      readerLag: log.readerLag,
       setUrl: async () => undefined,
       close: () => log.close(),
     };
@@ -45,6 +48,7 @@ export async function openStorage(config: Config): Promise<Storage> {
   return {
     store,
     log,
+    readerLag: log.readerLag,
     setUrl: (url) => database.setOwner({ url }),
     async close() {
       store.close();

@@ -26,6 +26,7 @@ export type WatchStream = {
 export type WatchStreamOptions = {
   start: Cursor;
   untilIdle: boolean;
+  sessionList: boolean;
   reloadPageSize: number;
   signal: AbortSignal;
   headers: HeaderFields | undefined;
@@ -44,7 +45,7 @@ export function createWatchStream(
   sessionId: string,
   options: WatchStreamOptions,
 ): WatchStream {
-  const { untilIdle, signal, headers, onConnection, push } = options;
+  const { untilIdle, sessionList, signal, headers, onConnection, push } = options;
   const tracker = createSequenceTracker(options.start, { dense: true });
   let reload: ReloadReason | undefined;
   let reloaded = false;
@@ -58,7 +59,7 @@ export function createWatchStream(
     try {
       await runAttempt(context, endpoint, {
         method: ChatService.method.watchSession,
-        request: { sessionId, afterSequence, afterEpoch, untilIdle },
+        request: { sessionId, afterSequence, afterEpoch, untilIdle, sessionList },
         headers,
         signal,
         retry,

@@ -24,6 +24,11 @@ export type WatchOptions = {
   onHeader?: (header: Headers) => void;
   /** Told of the response trailers of each stream that ends without an error. */
   onTrailer?: (trailer: Headers) => void;
+  /**
+   * Also yield, as events with sequence 0, the changes of the caller's session list (docs/turns.md). They have
+   * no replay: list the sessions again after each `live`. One stream serves a page that shows both.
+   */
+  sessionList?: boolean;
   /** How many messages a reload brings, at most 200. Default 50. */
   reloadPageSize?: number;
 };
@@ -104,6 +109,7 @@ async function run(
   const stream = createWatchStream(context, sessionId, {
     start,
     untilIdle,
+    sessionList: options.sessionList ?? false,
     reloadPageSize,
     signal,
     headers,

@@ -148,6 +148,24 @@ export const baseUrl: Parse<string> = (text) => {
   );
 };
 
+/** The URL of something on the web, as it is written, without credentials and fragment. */
+export const webUrl: Parse<string> = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const web = url?.protocol === "http:" || url?.protocol === "https:";
+  if (url !== undefined && web && `${url.username}${url.password}${url.hash}` === "") {
+    return url.href;
+  }
+  throw new Error("expected a URL such as https://host/path, without a name and a password");
+};
+
+/** An IP address, or a network as address/length: 10.0.0.0/8. */
+export const network: Parse<string> = (text) => {
+  const [, address = "", length] = /^([0-9a-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  if (bits > 0 && Number(length ?? bits) <= bits) return text.toLowerCase();
+  throw new Error("expected IP addresses or networks such as 10.0.0.0/8, with commas between them");
+};
+
 /** Where sessions are kept. */
 export type Database =
   | { readonly type: "sqlite" /** Absolute. */; readonly path: string }

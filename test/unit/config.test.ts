@@ -170,12 +170,22 @@ describe("problems", () => {
   });
 
   test("no duration is longer than a timer can wait", () => {
-    const names = settingNames.filter((name) => name.endsWith("_MS"));
+    // What is compared with the age of a session is no timer's.
+    const names = settingNames.filter((n) => n.endsWith("_MS") && n !== "SESSION_TTL_MS");
     assert.ok(names.length >= 5);
     for (const name of names) {
       problemOf(name, String(2 ** 31));
       load({ env: { [name]: String(2 ** 31 - 1) } });
     }
+  });
+
+  test("sessions may live for years, and a short life is warned of", () => {
+    const ttl = (text: string) => load({ env: { SESSION_TTL_MS: text } });
+    assert.equal(load({}).sessionTtlMs, 0);
+    const year = ttl(String(365 * 24 * 60 * 60 * 1_000));
+    assert.deepEqual([year.sessionTtlMs, year.warnings], [31_536_000_000, []]);
+    assert.match(ttl("86400").warnings.join(), /SESSION_TTL_MS=86400 .* for 86.4 s/);
+    problemOf("SESSION_TTL_MS", "-1");
   });
 
   test("booleans are 0, 1, true and false", () => {
@@ -209,6 +219,7 @@ describe("problems", () => {
     assert.deepEqual(load({ env }).tls, {
       certFile: resolve(cwd, "c.pem"),
       keyFile: resolve("/k.pem"),
+      clientCaFile: undefined,
     });
     const problems = problemsOf({ env, fileProblem: (path) => `${path} cannot be read` });
     assert.equal(problems.length, 2);
@@ -231,8 +242,58 @@ describe("who may reach it", () => {
 
   test("another HOST needs ALLOW_ANONYMOUS=1, and the message says why and how", () => {
     for (const host of ["0.0.0.0", "::", "192.168.1.5", "chat.example.org", "localhost.example"]) {
-      assert.match(problemOf("HOST", host), /everybody who can reach it.*ALLOW_ANONYMOUS=1/);
+      assert.match(
+        problemOf("HOST", host),
+        /nobody has to show who they are.*AUTH_KEYS_FILE.*ALLOW_ANONYMOUS=1/,
+      );
       assert.equal(load({ env: { HOST: host, ALLOW_ANONYMOUS: "1" } }).host, host);
+    }
+  });
+
+  test("another HOST is fine where callers show who they are", () => {
+    const keys = { HOST: "0.0.0.0", AUTH_KEYS_FILE: "keys.json" };
+    assert.deepEqual(load({ env: keys }).auth, {
+      keysFile: resolve(cwd, "keys.json"),
+      jwt: undefined,
+      certificates: false,
+    });
+    const jwt = {
+      AUTH_JWKS_URL: "https://issuer.example/keys?v=1",
+      AUTH_ISSUER: "https://issuer.example",
+      AUTH_AUDIENCE: "chatwire",
+    };
+    assert.deepEqual(load({ env: { HOST: "0.0.0.0", ...jwt } }).auth?.jwt, {
+      jwksUrl: "https://issuer.example/keys?v=1",
+      issuer: "https://issuer.example",
+      audience: "chatwire",
+    });
+    const tls = { TLS_CERT_FILE: "c.pem", TLS_KEY_FILE: "k.pem", TLS_CLIENT_CA_FILE: "ca.pem" };
+    const { auth, tls: files } = load({ env: { HOST: "0.0.0.0", ...tls } });
+    assert.equal(auth?.certificates, true);
+    assert.equal(files?.clientCaFile, resolve(cwd, "ca.pem"));
+    assert.equal(load({}).auth, undefined);
+  });
+
+  test("half of a way to show who one is is refused", () => {
+    assert.match(problemOf("AUTH_ISSUER", "me"), /AUTH_ISSUER set without AUTH_JWKS_URL and/);
+    assert.match(problemOf("TLS_CLIENT_CA_FILE", "ca.pem"), /without TLS_CERT_FILE/);
+    assert.match(problemsOf({ env: { AUTH_JWKS_URL: "ftp://x/" } })[0] ?? "", /expected a URL/);
+  });
+
+  test("limits of callers are absent where they are 0", () => {
+    assert.deepEqual(load({}).callerLimits, {});
+    const env = { TURNS_PER_MINUTE_MAX: "30", TOKENS_PER_DAY_MAX: "1000000" };
+    assert.deepEqual(load({ env }).callerLimits, {
+      turnsPerMinuteMax: 30,
+      tokensPerDayMax: 1_000_000,
+    });
+  });
+
+  test("trusted proxies are addresses and networks", () => {
+    const { trustedProxies } = load({ env: { TRUSTED_PROXIES: "10.0.0.0/8, ::1,192.168.1.7" } });
+    assert.deepEqual(trustedProxies, ["10.0.0.0/8", "::1", "192.168.1.7"]);
+    for (const value of ["proxy.example", "10.0.0.0/33", "10.0.0", "::1/129", "1.2.3.4/"]) {
+      problemOf("TRUSTED_PROXIES", value);
     }
   });
 
@@ -301,23 +362,14 @@ describe("storage", () => {
 
 describe("settings of later releases", () => {
   test("those that would be unsafe to ignore are refused, PostgreSQL among them", () => {
-    for (const name of [
-      "AUTH_KEYS_FILE",
-      "AUTH_JWKS_URL",
-      "AUTH_ISSUER",
-      "AUTH_AUDIENCE",
-      "TLS_CLIENT_CA_FILE",
-      "REDIS_URL",
-    ]) {
-      assert.doesNotMatch(problemOf(name, "hush"), /hush/);
-      assert.match(problemsOf({ dotEnvText: `${name}=x` })[0] ?? "", new RegExp(name));
-    }
+    assert.doesNotMatch(problemOf("REDIS_URL", "hush"), /hush/);
+    assert.match(problemsOf({ dotEnvText: "REDIS_URL=x" })[0] ?? "", /REDIS_URL/);
     assert.match(problemOf("DATABASE_URL", "postgresql://h/d"), /no PostgreSQL yet/);
   });
 
   test("every other is warned of by name, and never ignored in silence", () => {
     const names = Object.keys(laterSettings).filter((name) => laterSettings[name] === "warn");
-    assert.ok(names.includes("OPENAI_API_KEY") && names.includes("SESSION_TTL_MS"));
+    assert.ok(names.includes("OPENAI_API_KEY") && names.includes("MODEL_FALLBACKS"));
     for (const name of names) {
       const { warnings } = load({ env: { [name]: "hush" } });
       assert.equal(warnings.length, 1);
