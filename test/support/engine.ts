@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { openAdmission } from "../../src/chat/admission.ts";
+import { localCaller } from "../../src/chat/caller.ts";
 import { newId, systemClock } from "../../src/chat/clock.ts";
 import { createEngine, type StartedTurn } from "../../src/chat/engine.ts";
 import type { EngineOptions } from "../../src/chat/engine-context.ts";
@@ -8,6 +10,7 @@ import type { LiveTurnOptions } from "../../src/chat/live-turn.ts";
 import { type Message, textOf } from "../../src/chat/message.ts";
 import type { ModelInfo } from "../../src/chat/model.ts";
 import { createModelCatalog } from "../../src/chat/model-catalog.ts";
+import { silentRun } from "../../src/chat/observer.ts";
 import { anonymous, type Session } from "../../src/chat/session.ts";
 import type { NewSession } from "../../src/chat/sessions.ts";
 import type { Store } from "../../src/chat/store.ts";
@@ -43,6 +46,7 @@ export async function openEngine(t: Cleanup, options: TestEngineOptions = {}) {
   const model = createModel((request, signal) => generate(request, signal), options.info);
   const ended: TurnEnd[] = [];
   const failures: unknown[] = [];
+  const expired: number[] = [];
   const engine = createEngine({
     models: createModelCatalog({ providers: [createTestProvider(model)], defaultModel: "test" }),
     clock: systemClock,
@@ -52,10 +56,16 @@ export async function openEngine(t: Cleanup, options: TestEngineOptions = {}) {
     queuedTurnsMax: 8,
     watchersMax: 100,
     disconnectGraceMs: 30_000,
+    sessionTtlMs: 0,
+    admission: openAdmission,
     owner: "test",
     observer: {
+      turnStarted: () => silentRun,
+      turnRefused: () => undefined,
       turnEnded: (_turn, end) => ended.push(end),
       turnFailed: (_turn, error) => failures.push(error),
+      sessionsExpired: (count) => expired.push(count),
+      expiryFailed: (error) => failures.push(error),
     },
     ...options,
     store,
@@ -78,14 +88,19 @@ export async function openEngine(t: Cleanup, options: TestEngineOptions = {}) {
     reader.finish();
     return reader[Symbol.asyncIterator]() as AsyncGenerator<Event>;
   }
-  const start = (request: Partial<TurnRequest> | string = {}, by: TestCall = call) =>
-    engine.startTurn(anonymous, turnRequest(request), by);
+  const start = (
+    request: Partial<TurnRequest> | string = {},
+    by: TestCall = call,
+    onTurn?: (turn: StartedTurn) => void,
+  ) => engine.startTurn(localCaller, turnRequest(request), by, onTurn);
   return {
     engine,
     store,
     log,
     ended,
     failures,
+    /** How many sessions each sweep has deleted. */
+    expired,
     /** The call that `start` makes, unless another is given. */
     call,
     answerWith(next: Generate) {
@@ -97,11 +112,11 @@ export async function openEngine(t: Cleanup, options: TestEngineOptions = {}) {
     /** Starts a turn and reads it to its end. */
     ask: async (request: Partial<TurnRequest> | string = {}) => read(await start(request)),
     watch: (request: Partial<WatchRequest>, by: TestCall = call): AsyncGenerator<Watched> =>
-      engine.watchSession(anonymous, watchRequest(request), by) as AsyncGenerator<Watched>,
+      engine.watchSession(localCaller, watchRequest(request), by) as AsyncGenerator<Watched>,
     cancel: (sessionId: string, turnId = "", requestId = "") =>
       engine.cancelTurn(anonymous, { sessionId, turnId, requestId }),
     async createSession(settings: Partial<NewSession> = {}): Promise<string> {
-      return (await engine.createSession(anonymous, newSession(settings))).sessionId;
+      return (await engine.createSession(localCaller, newSession(settings))).sessionId;
     },
     async texts(sessionId: string): Promise<string[]> {
       return (await allMessages(store, sessionId)).map(textWithRole);

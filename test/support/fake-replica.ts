@@ -89,7 +89,7 @@ export function createFakeReplica(chat: FakeChat): FakeReplica {
   ): Promise<void> {
     const call = { method, request, header: context.requestHeader };
     replica.calls.push(call);
-    await replica.before(call, context);
+    await Promise.race([replica.before(call, context), whenGone(context.signal)]);
     const error = refusals.get(method)?.shift();
     if (error !== undefined) throw error;
   }
@@ -243,6 +243,16 @@ function findTurn(
   return [...chat.turns.values()].find((turn) =>
     turnId === "" ? turn.requestId === requestId : turn.turnId === turnId,
   );
+}
+
+/** Rejects when the call's client has gone: a handler that waits on would keep the call's deadline running. */
+function whenGone(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const leave = () => reject(signal.reason);
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
+  promise.catch(() => undefined);
+  return promise;
 }
 
 function checkCursor(

@@ -5,11 +5,13 @@ import type { TestContext } from "node:test";
 export const frameTypes = {
   data: 0,
   headers: 1,
+  priority: 2,
   rstStream: 3,
   settings: 4,
   ping: 6,
   goaway: 7,
   windowUpdate: 8,
+  continuation: 9,
 } as const;
 
 export type Frame = { type: number; flags: number; streamId: number; payload: Buffer };
@@ -34,7 +36,7 @@ export function frame(
 /** HEADERS of `method` to `/<letter>` at authority `localhost`, without Huffman coding. */
 export function requestHeaders(
   streamId: number,
-  { method = "GET", path = "/", endStream = true } = {},
+  { method = "GET", path = "/", endStream = true, contentType = "" } = {},
 ): Buffer {
   const literal = (nameIndex: number, value: string): Buffer =>
     Buffer.concat([Buffer.from([nameIndex, value.length]), Buffer.from(value, "latin1")]);
@@ -43,6 +45,8 @@ export function requestHeaders(
     Buffer.from([0x86]),
     literal(0x04, path),
     literal(0x01, "localhost"),
+    // Entry 31 of the static table, content-type; 0x0f and the rest of the index.
+    ...(contentType === "" ? [] : [Buffer.from([0x0f]), literal(0x10, contentType)]),
   ]);
   return frame(frameTypes.headers, endStream ? 0x5 : 0x4, streamId, block);
 }

@@ -64,7 +64,12 @@ export type LaneClient = {
   cut(): void;
 };
 
-export type LaneOptions = { sendCompression?: Compression; useHttpGet?: boolean };
+export type LaneOptions = {
+  sendCompression?: Compression;
+  /** What the server may compress with; by default what the library can read. */
+  acceptCompression?: Compression[];
+  useHttpGet?: boolean;
+};
 
 /** A server in this process or in another. */
 export type Served = Pick<TestApp, "url" | "tls" | "defer">;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session } from "node:http2";
 import net, { type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
   createListener,
@@ -16,7 +17,7 @@ export type TestListener = { listener: Listener; port: number; urls: string[] };
 
 /** Collects what is logged as an error, so that a test can tell that nothing was. */
 export function silentLog(errors: object[] = []): ListenerOptions["log"] {
-  return { debug: () => {}, error: (details) => void errors.push(details) };
+  return { debug: () => {}, info: () => {}, error: (details) => void errors.push(details) };
 }
 
 /** Answers `ok <HTTP version>` once the request's body has ended. */
@@ -48,12 +49,18 @@ export function assertNothingOpen(listener: Listener): void {
   for (const [name, count] of Object.entries(open)) assert.equal(count, 0, `${name} left`);
 }
 
-/** Waits for a state that no event announces; fails after 5 s. */
-export async function until(holds: () => boolean): Promise<void> {
+/** The longest pause between two looks, milliseconds: what waits must leave the processor to what works. */
+const pauseMsMax = 16;
+
+/** Waits for a state that no event announces; fails after 5 s, and says what did not come true. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: () => string = () => holds.toString(),
+): Promise<void> {
   const end = performance.now() + 5_000;
-  while (!holds()) {
-    assert.ok(performance.now() < end, `never came true: ${holds.toString()}`);
-    await new Promise((resolve) => setImmediate(resolve));
+  for (let pauseMs = 1; !(await holds()); pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
+    assert.ok(performance.now() < end, `never came true: ${what()}`);
+    await setTimeout(pauseMs);
   }
 }
 

@@ -105,8 +105,13 @@ function spawnServer(t: TestContext, options: ServerOptions): ServerProcess {
 
 /** Enough of the environment to run in; nothing that would configure the server. */
 function bareEnv(): Env {
-  const { PATH = "", HOME = "", TMPDIR } = process.env;
-  return { PATH, HOME, ...(TMPDIR && { TMPDIR }) };
+  const { PATH = "", HOME = "", TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  return {
+    PATH,
+    HOME,
+    ...(TMPDIR && { TMPDIR }),
+    ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }),
+  };
 }
 
 /** Words for a person: no stack trace, no source line, no warning of Node's. */

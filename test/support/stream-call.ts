@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, ConnectError } from "@connectrpc/connect";
+import { createWritableIterable } from "@connectrpc/connect/protocol";
 import type {
   ChatRequestSchema,
   ChatResponse,
@@ -27,12 +28,21 @@ export type StreamCall = {
   readonly ended: Promise<ConnectError | undefined>;
 };
 
+/** An open call of the bidirectional Chat RPC. */
+export type ChatCall = StreamCall & {
+  send(request: MessageInitShape<typeof ChatRequestSchema>): Promise<void>;
+  halfClose(): void;
+  /** The same as `abort`. */
+  cancel(): void;
+};
+
 type Chat = Client<typeof ChatService>;
+type Options = Omit<CallOptions, "signal">;
 
 export function openStreamChat(
   chat: Chat,
   request: MessageInitShape<typeof ChatRequestSchema>,
-  options: Omit<CallOptions, "signal"> = {},
+  options: Options = {},
 ): StreamCall {
   return openStream((signal) => chat.streamChat(request, { ...options, signal }));
 }
@@ -40,9 +50,19 @@ export function openStreamChat(
 export function openWatch(
   chat: Chat,
   request: MessageInitShape<typeof WatchSessionRequestSchema>,
-  options: Omit<CallOptions, "signal"> = {},
+  options: Options = {},
 ): StreamCall {
   return openStream((signal) => chat.watchSession(request, { ...options, signal }));
+}
+
+export function openChat(chat: Chat, options: Options = {}): ChatCall {
+  const requests = createWritableIterable<MessageInitShape<typeof ChatRequestSchema>>();
+  const call = openStream((signal) => chat.chat(requests, { ...options, signal }));
+  return Object.assign(call, {
+    send: (request: MessageInitShape<typeof ChatRequestSchema>) => requests.write(request),
+    halfClose: () => requests.close(),
+    cancel: call.abort,
+  });
 }
 
 function openStream(open: (signal: AbortSignal) => AsyncIterable<ChatResponse>): StreamCall {

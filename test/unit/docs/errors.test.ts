@@ -21,6 +21,7 @@ test("docs/errors.md explains every reason once and no other", () => {
   const [, refusals = ""] = /reason: ("[^;]*);/.exec(guard) ?? [];
   const reasons = [
     ...membersOf("ErrorReason"),
+    ...membersOf("RequestErrorReason"),
     ...membersOf("ModelErrorReason"),
     ...textsIn(refusals),
   ];
