@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { type App, buildApp } from "../../src/app.ts";
+import { localCaller } from "../../src/chat/caller.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Event } from "../../src/chat/event.ts";
 import { type Message, textOf } from "../../src/chat/message.ts";
@@ -75,7 +76,7 @@ async function eventsOf(app: App, call: TestCall, sessionId: string) {
   const events: Event[] = [];
   const request = watchRequest({ sessionId, untilIdle: true });
   try {
-    for await (const item of app.engine.watchSession(anonymous, request, call)) {
+    for await (const item of app.engine.watchSession(localCaller, request, call)) {
       if (item.type !== "live_update") events.push(item);
     }
     return events;
@@ -114,7 +115,7 @@ async function checkRequests(app: App, call: TestCall, before: readonly Entry[])
     // What was on its way at the crash may have come to nothing, and then has to fit the session anew.
     if (turnId === undefined && request.type !== "message") continue;
     try {
-      const again = await app.engine.startTurn(anonymous, request, call);
+      const again = await app.engine.startTurn(localCaller, request, call);
       if (turnId !== undefined) assert.equal(again.turnId, turnId);
       const types = await typesOf(app, call, again);
       if (!again.toldEnd)
@@ -145,7 +146,7 @@ async function checkGoesOn(app: App, call: TestCall, sessionId: string): Promise
   const before = await eventsOf(app, call, sessionId);
   if (!before) return;
   const request = turnRequest({ sessionId, parts: [textPart("On")], modelId: "eliza" });
-  const turn = await app.engine.startTurn(anonymous, request, call);
+  const turn = await app.engine.startTurn(localCaller, request, call);
   await typesOf(app, call, turn);
   const events = await eventsOf(app, call, sessionId);
   assert.deepEqual(asJson(events?.slice(0, before.length)), asJson(before));

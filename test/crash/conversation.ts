@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { localCaller } from "../../src/chat/caller.ts";
 import type { Engine, StartedTurn } from "../../src/chat/engine.ts";
 import type { Event } from "../../src/chat/event.ts";
 import { anonymous } from "../../src/chat/session.ts";
@@ -74,7 +75,7 @@ export function createTalk(engine: Engine, journal: Journal): Talk {
 
   const watch = async (sessionId: string) => {
     const request = watchRequest({ sessionId });
-    for await (const item of engine.watchSession(anonymous, request, call)) {
+    for await (const item of engine.watchSession(localCaller, request, call)) {
       if (item.type === "live_update") continue;
       journal.write({ type: "seen", sessionId, event: item });
       seen.push(item);
@@ -96,7 +97,7 @@ export function createTalk(engine: Engine, journal: Journal): Talk {
 
   return {
     async open() {
-      const { sessionId } = await engine.createSession(anonymous, newSession());
+      const { sessionId } = await engine.createSession(localCaller, newSession());
       journal.write({ type: "session", sessionId });
       // It ends when the session is deleted, or with the process.
       watch(sessionId).catch(() => undefined);
@@ -106,7 +107,7 @@ export function createTalk(engine: Engine, journal: Journal): Talk {
       const asked = { parts: [textPart(`ask ${modelId}`)], requestId: modelId, modelId, sessionId };
       const request = turnRequest({ onDisconnect: "continue", ...asked, ...given });
       journal.write({ type: "asked", request });
-      const turn = await engine.startTurn(anonymous, request, call);
+      const turn = await engine.startTurn(localCaller, request, call);
       journal.write({ type: "started", requestId: modelId, turnId: turn.turnId });
       return turn;
     },

@@ -1,10 +1,12 @@
+import { openAdmission } from "../../src/chat/admission.ts";
+import { localCaller } from "../../src/chat/caller.ts";
 // A server without a wire that kills itself at a chosen step of its storage:
 //   node killed.ts <converse|recover> <database> <journal> <step, 0 for none>
 // Started by kill-points.test.ts.
 import { newId, systemClock } from "../../src/chat/clock.ts";
 import { createEngine } from "../../src/chat/engine.ts";
 import { createModelCatalog } from "../../src/chat/model-catalog.ts";
-import { anonymous } from "../../src/chat/session.ts";
+import { silentRun } from "../../src/chat/observer.ts";
 import { loadConfig } from "../../src/config.ts";
 import { openStorage } from "../../src/storage.ts";
 import { createCall } from "../support/calls.ts";
@@ -40,8 +42,17 @@ const engine = createEngine({
   queuedTurnsMax: config.queuedTurnsMax,
   watchersMax: 100,
   disconnectGraceMs: config.disconnectGraceMs,
+  sessionTtlMs: 0,
+  admission: openAdmission,
   owner: `pid ${process.pid}`,
-  observer: { turnEnded: () => undefined, turnFailed: () => undefined },
+  observer: {
+    turnStarted: () => silentRun,
+    turnRefused: () => undefined,
+    turnEnded: () => undefined,
+    turnFailed: () => undefined,
+    sessionsExpired: () => undefined,
+    expiryFailed: () => undefined,
+  },
 });
 const talk = createTalk(engine, journal);
 await engine.recover();
@@ -51,13 +62,13 @@ await engine.close(10_000);
 await storage.close();
 
 async function untilIdle(): Promise<void> {
-  const { items } = await engine.listSessions(anonymous, {
+  const { items } = await engine.listSessions(localCaller, {
     pageSize: 10,
     pageToken: "",
     query: "",
   });
   for (const { sessionId } of items) {
     const request = watchRequest({ sessionId, untilIdle: true });
-    for await (const _ of engine.watchSession(anonymous, request, createCall()));
+    for await (const _ of engine.watchSession(localCaller, request, createCall()));
   }
 }

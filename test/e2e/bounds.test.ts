@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { limits } from "../../src/chat/limits.ts";
 import { ChatResponse_Type } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, overLanes } from "../support/lanes.ts";
-import { openStreamChat, openWatch } from "../support/stream-call.ts";
+import { until } from "../support/listener.ts";
+import { openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 import { assertError, collect, failureOf } from "../support/wire.ts";
 
 const { CHUNK, ERROR } = ChatResponse_Type;
@@ -26,10 +26,13 @@ overLanes("a session has so many watchers and no more", binaryLanes, {}, async (
   const [first] = watches;
   first?.abort();
   // The server learns in its own time that one has left.
-  let again = await collect(chat.watchSession({ sessionId, untilIdle: true })).catch(() => []);
-  while (again.length === 0) {
-    again = await collect(chat.watchSession({ sessionId, untilIdle: true })).catch(() => []);
-  }
+  const watchAgain = () => collect(chat.watchSession({ sessionId, untilIdle: true }));
+  await until(() =>
+    watchAgain().then(
+      ({ length }) => length > 0,
+      () => false,
+    ),
+  );
   assert.ok(app.app.connections().sockets > 0);
 });
 

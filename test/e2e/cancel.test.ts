@@ -6,7 +6,6 @@ import {
   FinishReason,
   Message_State,
 } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import {
   bidiLanes,
   binaryLanes,
@@ -14,7 +13,7 @@ import {
   overLanes,
   plainLanes,
 } from "../support/lanes.ts";
-import { openStreamChat, type StreamCall } from "../support/stream-call.ts";
+import { openChat, openStreamChat, type StreamCall } from "../support/stream-call.ts";
 import { modelAborts, modelCalls } from "../support/turn-checks.ts";
 import { assertError, failureOf, replyOf, typeNames } from "../support/wire.ts";
 

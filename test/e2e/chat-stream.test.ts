@@ -6,8 +6,8 @@ import {
   FinishReason,
   OnBusy,
 } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, overLanes } from "../support/lanes.ts";
+import { openChat } from "../support/stream-call.ts";
 import { collect, replyOf, theOnly, timestampPattern, typeNames } from "../support/wire.ts";
 
 const { PING, TYPING_START, TYPING_STOP, CANCEL } = ChatRequest_Type;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
 import {
   type CancelTurnResponse,
   type ChatResponse,
@@ -8,7 +9,7 @@ import {
   Message_State,
 } from "../../src/gen/chat/chat_pb.ts";
 import { lanes, overLanes } from "../support/lanes.ts";
-import { collect, replyOf, timestampPattern } from "../support/wire.ts";
+import { assertError, collect, failureOf, replyOf, timestampPattern } from "../support/wire.ts";
 
 overLanes("a session remembers what was said", lanes, {}, async ({ chat }) => {
   const { sessionId, model, success } = await chat.createSession({
@@ -132,9 +133,12 @@ overLanes("a running turn can be cancelled, once", lanes, {}, async ({ chat, app
 overLanes("deleting a session ends what runs in it", lanes, {}, async ({ chat, app }) => {
   const { sessionId } = await chat.createSession({ modelId: "scripted:1000x60" });
   let deleted: Promise<unknown> | undefined;
-  for await (const { type } of chat.streamChat({ sessionId, message: "Go on" })) {
-    if (type === ChatResponse_Type.CHUNK) deleted ??= chat.deleteSession({ sessionId });
-  }
+  const read = async () => {
+    for await (const { type } of chat.streamChat({ sessionId, message: "Go on" })) {
+      if (type === ChatResponse_Type.CHUNK) deleted ??= chat.deleteSession({ sessionId });
+    }
+  };
+  assertError(await failureOf(read()), Code.NotFound, "SESSION_NOT_FOUND");
   await deleted;
   assert.equal((await app.metrics()).get("chatwire_scripted_model_aborts_total"), 1);
   assert.equal((await chat.listSessions({})).activeSessions, 0);

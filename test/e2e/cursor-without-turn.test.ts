@@ -1,4 +1,3 @@
-// For test/e2e: fails today.
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { overLanes, plainLanes } from "../support/lanes.ts";

@@ -4,12 +4,12 @@ import { Code } from "@connectrpc/connect";
 import {
   ChatResponse_Type,
   FinishReason,
+  type Message,
   Message_State,
   OnDisconnect,
   OnDisconnectSchema,
 } from "../../src/gen/chat/chat_pb.ts";
 import { startApp, type TestApp, untilMetrics } from "../support/app.ts";
-import { openChat } from "../support/chat-call.ts";
 import {
   bidiLanes,
   binaryLanes,
@@ -18,7 +18,8 @@ import {
   lanes,
   overLanes,
 } from "../support/lanes.ts";
-import { openStreamChat, openWatch } from "../support/stream-call.ts";
+import { until } from "../support/listener.ts";
+import { openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 import { startRelay } from "../support/tcp-relay.ts";
 import { messagesWhenIdle, modelAborts, words } from "../support/turn-checks.ts";
 import { enumName, failureOf } from "../support/wire.ts";
@@ -46,12 +47,23 @@ function cancels({ protocol }: Lane, { departure, onDisconnect }: Cell, trusted:
 const nameOf = ({ departure, onDisconnect }: Cell) =>
   `${departure}, ${enumName(OnDisconnectSchema, onDisconnect)}`;
 
-/** Starts a turn by a call that then ends as the cell says; resolves with the turn's session. */
-async function depart(app: TestApp, lane: Lane, cell: Cell, modelId: string): Promise<string> {
+/** A session, and a connection of its own that can be lost. */
+async function openCaller(app: TestApp, lane: Lane, modelId: string) {
   const relay = await startRelay(app);
   const { chat } = connectLane(relay.app, lane);
   const { sessionId } = await chat.createSession({ modelId });
-  const timeoutMs = cell.departure === "deadline" ? 600 : undefined;
+  return { relay, chat, sessionId };
+}
+
+/** Long enough for a first chunk on a machine that is busy. */
+const deadlineMs = 900;
+
+/** Starts a turn by a call that then ends as the cell says. */
+async function depart(
+  { relay, chat, sessionId }: Awaited<ReturnType<typeof openCaller>>,
+  cell: Cell,
+): Promise<void> {
+  const timeoutMs = cell.departure === "deadline" ? deadlineMs : undefined;
   const request = { sessionId, message: "Go on", onDisconnect: cell.onDisconnect };
   const call = openStreamChat(chat, request, timeoutMs ? { timeoutMs } : {});
   await call.firstOf(CHUNK);
@@ -60,17 +72,17 @@ async function depart(app: TestApp, lane: Lane, cell: Cell, modelId: string): Pr
   const error = await call.ended;
   if (timeoutMs) assert.equal(error?.code, Code.DeadlineExceeded);
   else assert.ok(error);
-  return sessionId;
 }
 
 /** Waits for the turn's end, which comes by itself only where nothing cancels it. */
 async function endingOf(app: TestApp, sessionId: string, lane: Lane) {
   const { chat } = connectLane(app, { ...lane, protocol: "connect" });
-  let [, reply] = (await chat.listMessages({ sessionId })).messages;
-  while (reply?.state !== Message_State.PARTIAL && reply?.state !== Message_State.COMPLETE) {
+  let reply: Message | undefined;
+  await until(async () => {
     [, reply] = (await chat.listMessages({ sessionId })).messages;
-  }
-  return { finishReason: reply.finishReason, text: reply.text };
+    return reply?.state === Message_State.PARTIAL || reply?.state === Message_State.COMPLETE;
+  });
+  return { finishReason: reply?.finishReason, text: reply?.text };
 }
 
 /** Over TLS a connection of either HTTP version ends otherwise; the encoding has no part in it. */
@@ -87,18 +99,22 @@ for (const trusted of [true, false]) {
     test(`what the end of a call does to its turn (${trust}${lane.name})`, async (t) => {
       const env = { TRUST_STREAM_RESET: trusted ? "1" : "0", DISCONNECT_GRACE_MS: "60000" };
       const app = await startApp(t, { tls: lane.tls, env });
-      const check = async (cell: Cell) => {
+      const open = async (cell: Cell) => {
         const ends = cancels(lane, cell, trusted);
         // One that is to be cancelled never ends by itself; one that is not has something left to say.
-        const modelId = ends ? "scripted:3x5!hang@1" : "scripted:45x20";
-        const sessionId = await depart(app, lane, cell, modelId);
-        const { finishReason, text } = await endingOf(app, sessionId, lane);
+        const modelId = ends ? "scripted:3x5!hang@1" : "scripted:45x30";
+        return { cell, ends, caller: await openCaller(app, lane, modelId) };
+      };
+      // All are there before the first deadline runs.
+      const opened = await Promise.all(cells.map(open));
+      const check = async ({ cell, ends, caller }: (typeof opened)[number]) => {
+        await depart(caller, cell);
+        const { finishReason, text } = await endingOf(app, caller.sessionId, lane);
         const expected = ends ? [FinishReason.CANCELLED, "w1 "] : [FinishReason.STOP, words(45)];
         assert.deepEqual([finishReason, text], expected, nameOf(cell));
-        return ends;
       };
-      const outcomes = await Promise.all(cells.map(check));
-      const aborts = outcomes.filter((ended) => ended).length;
+      await Promise.all(opened.map(check));
+      const aborts = opened.filter(({ ends }) => ends).length;
       assert.equal((await app.metrics()).get(modelAborts), aborts);
     });
   }
@@ -107,13 +123,13 @@ for (const trusted of [true, false]) {
 const longGrace = { env: { DISCONNECT_GRACE_MS: "60000" } };
 
 overLanes("ending a watch cancels nothing", binaryLanes, longGrace, async ({ app, lane, chat }) => {
-  const { sessionId } = await chat.createSession({ modelId: "scripted:60x10" });
+  const { sessionId } = await chat.createSession({ modelId: "scripted:100x10" });
   const call = openStreamChat(chat, { sessionId, message: "Go on" });
   await call.firstOf(CHUNK);
   const relay = await startRelay(app);
   const other = connectLane(relay.app, lane);
   const aborted = openWatch(other.chat, { sessionId });
-  const late = openWatch(other.chat, { sessionId }, { timeoutMs: 300 });
+  const late = openWatch(other.chat, { sessionId }, { timeoutMs: 600 });
   const lost = openWatch(other.chat, { sessionId });
   for (const watch of [aborted, late, lost]) await watch.firstOf(CHUNK);
   aborted.abort();

@@ -13,10 +13,9 @@ import {
   HealthCheckResponse_ServingStatus,
 } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { request as httpRequest, startApp } from "../support/app.ts";
-import { openChat } from "../support/chat-call.ts";
 import { binaryLanes, connectLane, lanes, overLanes } from "../support/lanes.ts";
 import { temporaryFolder } from "../support/programs.ts";
-import { openStreamChat, openWatch, type StreamCall } from "../support/stream-call.ts";
+import { openChat, openStreamChat, openWatch, type StreamCall } from "../support/stream-call.ts";
 import { assertGapless, messagesWhenIdle, modelCalls, words } from "../support/turn-checks.ts";
 import { assertError, failureOf, replyOf } from "../support/wire.ts";
 
@@ -216,8 +215,6 @@ for (const lane of closingLanes) {
     await running.firstOf(CHUNK);
     const { engine } = app.app;
     const isOver = () => engine.isDraining() && engine.runningTurns() === 0;
-    // A request on a kept connection crosses with the connection's end; HTTP/2 has GOAWAY for that.
-    const mayCut = () => lane.httpVersion === "1.1" || isOver();
     const message = { message: "Hi", modelId: "scripted:2x1" };
     const calls = [
       () => chat.sendMessage(message),
@@ -228,7 +225,7 @@ for (const lane of closingLanes) {
       },
     ];
     for (const call of calls) await call();
-    const loops = calls.map((call) => callThroughout(call, mayCut));
+    const loops = calls.map((call) => callThroughout(call, isOver));
     await running.first(({ chunkNumber }) => chunkNumber === 10);
     const closing = app.close();
     await Promise.all(loops);

@@ -9,9 +9,8 @@ import {
   Message_State,
   OnBusy,
 } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, overLanes, plainLanes } from "../support/lanes.ts";
-import { dataOf, openStreamChat, openWatch } from "../support/stream-call.ts";
+import { dataOf, openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 import { modelAborts, words } from "../support/turn-checks.ts";
 import { assertError, collect, collectFailing, failureOf, replyOf } from "../support/wire.ts";
 
@@ -68,6 +67,10 @@ overLanes("EDIT replaces a message and all after it", plainLanes, {}, async ({ c
   assert.deepEqual([info.messageCount, info.userMessages], [2, 1]);
   const all = (await chat.listMessages({ sessionId, includeReplaced: true })).messages;
   assert.equal(all.length, 6);
+  const late = { sessionId, type: EDIT, message: "eins", messageId: messages[0]?.messageId ?? "" };
+  const refused = await failureOf(chat.sendMessage(late));
+  const { metadata } = assertError(refused, Code.FailedPrecondition, "MESSAGE_REPLACED");
+  assert.equal(metadata.replaced_by_turn_id, status.turnId);
   const marks = all.slice(0, 4).map(({ replacedByTurnId }) => replacedByTurnId);
   assert.deepEqual(new Set(marks), new Set([status.turnId]));
   const again = await chat.sendMessage({

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startApp } from "../support/app.ts";
+import { startAuthApp } from "../support/auth.ts";
+import { callerOf } from "../support/caller.ts";
 import { requireProgram, runProgram, temporaryFolder } from "../support/programs.ts";
 
 const python = "/usr/bin/python3";
@@ -29,16 +31,21 @@ for (const [name, contract] of Object.entries(contracts)) {
     const stubs = await runProgram(t, "protoc", [`-I${folder}`, plugin, ...out, "chat.proto"]);
     assert.equal(stubs.code, 0, stubs.stderr);
 
-    const { port } = await startApp(t);
-    const address = `127.0.0.1:${port}`;
-    const env = { ...process.env, CHATWIRE_ADDRESS: address, no_proxy: "127.0.0.1" };
-    const args = [join(folder, "chat.py"), "Hello", "I feel a little tired today"];
-    const { code, stdout, stderr } = await runProgram(t, python, args, { env });
-    assert.equal(code, 0, stderr);
-    const [first = "", ...replies] = stdout.trim().split("\n");
-    assert.match(first, /^Session \S+ with eliza\.$/);
-    assert.equal(replies.length, 2, stdout);
-    assert.ok(replies.every((reply) => reply.trim() !== ""));
+    const keyed = await startAuthApp(t);
+    for (const [{ port }, key] of [
+      [await startApp(t), ""],
+      [keyed, keyed.alice.text],
+    ] as const) {
+      const address = { CHATWIRE_ADDRESS: `127.0.0.1:${port}`, CHATWIRE_API_KEY: key };
+      const env = { ...process.env, ...address, no_proxy: "127.0.0.1" };
+      const args = [join(folder, "chat.py"), "Hello", "I feel a little tired today"];
+      const { code, stdout, stderr } = await runProgram(t, python, args, { env });
+      assert.equal(code, 0, stderr);
+      const [first = "", ...replies] = stdout.trim().split("\n");
+      assert.match(first, /^Session \S+ with eliza\.$/);
+      assert.equal(replies.length, 2, stdout);
+      assert.ok(replies.every((reply) => reply.trim() !== ""));
+    }
   });
 }
 
@@ -51,5 +58,5 @@ test("examples/node/chat.ts talks by the client library, in one session", async 
   const replies = stdout.trim().split("\n");
   assert.equal(replies.length, 2, stdout);
   assert.ok(replies.every((reply) => reply.trim() !== ""));
-  assert.equal(await app.engine.countSessions("anonymous"), 1);
+  assert.equal(await app.engine.countSessions(callerOf("anonymous")), 1);
 });

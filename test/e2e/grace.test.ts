@@ -7,6 +7,7 @@ import {
 } from "../../src/gen/chat/chat_pb.ts";
 import { untilMetrics } from "../support/app.ts";
 import { binaryLanes, connectLane, type LaneContext, overLanes } from "../support/lanes.ts";
+import { until } from "../support/listener.ts";
 import { openStreamChat, openWatch } from "../support/stream-call.ts";
 import { messagesWhenIdle, modelAborts, modelCalls, words } from "../support/turn-checks.ts";
 
@@ -100,8 +101,8 @@ overLanes("a waiting turn has its grace too", binaryLanes, short, async (context
   await waiting.update("turn_queued");
   owner.cut();
   await waiting.ended;
-  let queued = (await chat.getSessionInfo({ sessionId })).queuedTurnIds;
-  while (queued.length > 0) queued = (await chat.getSessionInfo({ sessionId })).queuedTurnIds;
+  const info = () => chat.getSessionInfo({ sessionId });
+  await until(async () => (await info()).queuedTurnIds.length === 0);
   assert.equal((await chat.listMessages({ sessionId })).messages.length, 2);
   await chat.cancelTurn({ sessionId });
   assert.equal(await running.ended, undefined);

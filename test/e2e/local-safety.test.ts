@@ -65,7 +65,7 @@ overLanes("a page of another origin is refused by every protocol", lanes, {}, as
   assert.equal((await chat.listSessions({})).activeSessions, 0);
 });
 
-test("gRPC's refusal comes in trailers with its details", async (t) => {
+test("gRPC's refusal comes as Trailers-Only with its details", async (t) => {
   const app = await startApp(t);
   const session = http2.connect(app.url);
   app.defer(() => session.destroy());
@@ -76,11 +76,11 @@ test("gRPC's refusal comes in trailers with its details", async (t) => {
     "content-type": "application/grpc",
     te: "trailers",
   });
-  const trailers = new Promise<Record<string, unknown>>((resolve) => {
-    stream.once("trailers", resolve);
+  const response = new Promise<Record<string, unknown>>((resolve) => {
+    stream.once("response", resolve);
   });
   stream.resume().end(Buffer.alloc(5));
-  const { "grpc-status": status, "grpc-status-details-bin": details } = await trailers;
+  const { "grpc-status": status, "grpc-status-details-bin": details } = await response;
   assert.equal(Number(status), Code.PermissionDenied);
   const { code } = fromBinary(StatusSchema, Buffer.from(String(details), "base64"));
   assert.equal(code, Code.PermissionDenied);

@@ -6,7 +6,6 @@ import {
   Message_State,
   OnBusy,
 } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import {
   bidiLanes,
   binaryLanes,
@@ -14,7 +13,7 @@ import {
   overLanes,
   plainLanes,
 } from "../support/lanes.ts";
-import { dataOf, openStreamChat } from "../support/stream-call.ts";
+import { dataOf, openChat, openStreamChat } from "../support/stream-call.ts";
 import { modelAborts, modelCalls, words } from "../support/turn-checks.ts";
 import { assertError, collect, failureOf, replyOf, typeNames } from "../support/wire.ts";
 
@@ -114,6 +113,18 @@ overLanes("INTERRUPT in an idle session is a message", binaryLanes, {}, async ({
 });
 
 const tight = { env: { QUEUED_TURNS_MAX: "1" } };
+
+overLanes("INTERRUPT is not refused for those that wait", binaryLanes, tight, async (context) => {
+  const { chat } = context;
+  const { sessionId, running } = await openBusySession(context);
+  const asked = { sessionId, modelId: "scripted:3x1" };
+  const waiting = openStreamChat(chat, { ...asked, message: "two" });
+  await waiting.update("turn_queued");
+  const now = { ...asked, message: "three", onBusy: OnBusy.INTERRUPT };
+  assert.equal((await chat.sendMessage(now, { timeoutMs: 5_000 })).text, words(3));
+  assert.deepEqual([await running.ended, await waiting.ended], [undefined, undefined]);
+  assert.equal(running.events.at(-1)?.finishReason, FinishReason.CANCELLED);
+});
 
 overLanes("the queue is bounded", binaryLanes, tight, async (context) => {
   const { app, chat } = context;

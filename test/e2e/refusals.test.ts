@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
-import { Code } from "@connectrpc/connect";
-import { ChatRequest_Type, ChatResponse_Type, OnBusy } from "../../src/gen/chat/chat_pb.ts";
-import { lanes, overLanes } from "../support/lanes.ts";
+import { type DescField, ScalarType } from "@bufbuild/protobuf";
+import { Code, createClient } from "@connectrpc/connect";
+import {
+  ChatRequest_Type,
+  ChatResponse_Type,
+  ChatService,
+  OnBusy,
+} from "../../src/gen/chat/chat_pb.ts";
+import { bidiLanes, type Lane, lanes, overLanes, plainLanes } from "../support/lanes.ts";
+import { openChat } from "../support/stream-call.ts";
 import { assertError, collect, collectFailing, failureOf } from "../support/wire.ts";
 
 overLanes("an unknown model is refused with those there are", lanes, {}, async ({ chat }) => {
@@ -63,6 +70,63 @@ overLanes("every invalid field is named at once", lanes, {}, async ({ chat }) =>
 
   const ping = await failureOf(chat.sendMessage({ type: ChatRequest_Type.PING }));
   assert.deepEqual(assertError(ping, Code.InvalidArgument, "INVALID_REQUEST").fields, ["type"]);
+});
+
+overLanes("a type or choice that is not known is refused", lanes, {}, async ({ chat }) => {
+  const unknown = 99 as never;
+  const message = "Hi";
+  const wrong = [
+    [{ message, type: unknown }, "type"],
+    [{ message, onBusy: unknown }, "on_busy"],
+    [{ message, onDisconnect: unknown }, "on_disconnect"],
+    [{ message, chunkBy: unknown }, "chunk_by"],
+  ] as const;
+  for (const [request, field] of wrong) {
+    const calls = [chat.sendMessage(request), collect(chat.streamChat(request))];
+    for (const error of await Promise.all(calls.map(failureOf))) {
+      assert.deepEqual(assertError(error, Code.InvalidArgument, "INVALID_REQUEST").fields, [field]);
+      assert.match(error.rawMessage, /99 is not known; it is one of [A-Z_]+, /);
+    }
+  }
+  assert.equal((await chat.listSessions({})).activeSessions, 0);
+});
+
+overLanes("a Chat stream outlives a type that is not known", bidiLanes, {}, async ({ chat }) => {
+  const { sessionId } = await chat.createSession({});
+  const call = openChat(chat);
+  await call.send({ sessionId, type: 99 as never, requestId: "odd" });
+  const refused = await call.firstOf(ChatResponse_Type.ERROR);
+  assert.deepEqual([refused.errorReason, refused.requestId], ["INVALID_REQUEST", "odd"]);
+  assert.match(refused.errorMessage, /99 is not known/);
+  await call.send({ type: ChatRequest_Type.PING });
+  await call.firstOf(ChatResponse_Type.PONG);
+  call.halfClose();
+  assert.equal(await call.ended, undefined);
+});
+
+function isText({ fieldKind, scalar }: DescField): boolean {
+  return fieldKind === "scalar" && scalar === ScalarType.STRING;
+}
+
+/** RPCs that are refused before their request is looked at. */
+const unimplemented = ["GetAttachment"];
+
+overLanes("no RPC takes a text that is too long", [plainLanes[0] as Lane], {}, async (c) => {
+  const call = createClient(ChatService, c.transport) as Record<
+    string,
+    (request: object) => unknown
+  >;
+  for (const { localName, name, input, methodKind } of ChatService.methods) {
+    if (methodKind === "bidi_streaming" || unimplemented.includes(name)) continue;
+    for (const field of input.fields.filter(isText)) {
+      const answer = call[localName]?.({ [field.localName]: "x".repeat(1_048_577) });
+      const isStream = methodKind === "server_streaming";
+      const outcome = isStream ? collect(answer as AsyncIterable<unknown>) : answer;
+      const error = await failureOf(outcome as Promise<unknown>);
+      const { fields } = assertError(error, Code.InvalidArgument, "INVALID_REQUEST");
+      assert.ok(fields.includes(field.name), `${name}: ${field.name} is not in ${fields.join()}`);
+    }
+  }
 });
 
 overLanes(

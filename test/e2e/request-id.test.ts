@@ -9,9 +9,8 @@ import {
   OnBusy,
   OnDisconnect,
 } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, connectLane, overLanes, plainLanes } from "../support/lanes.ts";
-import { openStreamChat } from "../support/stream-call.ts";
+import { openChat, openStreamChat } from "../support/stream-call.ts";
 import { modelCalls, words } from "../support/turn-checks.ts";
 import { assertError, collect, collectFailing, failureOf, replyOf } from "../support/wire.ts";
 
@@ -33,6 +32,10 @@ overLanes("sent again a finished turn is replayed", plainLanes, {}, async ({ app
     chat.streamChat({ ...request, afterSequence: end?.sequence ?? 0n }),
   );
   assert.deepEqual(nothing, []);
+  const ahead = { ...request, afterSequence: (end?.sequence ?? 0n) + 1n };
+  const refused = await failureOf(collect(chat.streamChat(ahead)));
+  const { metadata } = assertError(refused, Code.OutOfRange, "SEQUENCE_OUT_OF_RANGE");
+  assert.deepEqual(metadata, { last_sequence: String(end?.sequence), epoch: "1" });
   const { turnId, messageId, text, sequence } = await chat.sendMessage(request);
   assert.deepEqual(
     [turnId, messageId, text, sequence],

@@ -10,10 +10,9 @@ import {
   type SessionSummary,
 } from "../../src/gen/chat/chat_pb.ts";
 import { startApp } from "../support/app.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, connectLane, overLanes, plainLanes } from "../support/lanes.ts";
 import { temporaryFolder } from "../support/programs.ts";
-import { dataOf, openStreamChat, openWatch } from "../support/stream-call.ts";
+import { dataOf, openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 
 const { CHUNK } = ChatResponse_Type;
 const { TYPING_START, TYPING_STOP } = ChatRequest_Type;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { ChatResponse_Type, FinishReason } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, overLanes, plainLanes } from "../support/lanes.ts";
-import { dataOf, openStreamChat, openWatch } from "../support/stream-call.ts";
+import { dataOf, openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 import { assertGapless, modelAborts, words } from "../support/turn-checks.ts";
 import { assertError, collect, failureOf, replyOf } from "../support/wire.ts";
 
@@ -175,6 +174,7 @@ overLanes(
     await running.firstOf(CHUNK);
     const waiting = openStreamChat(chat, { sessionId, message: "two" });
     await waiting.update("turn_queued");
+    const unary = failureOf(chat.sendMessage({ sessionId, message: "one", requestId: "one" }));
     await chat.deleteSession({ sessionId });
 
     const error = await watch.ended;
@@ -189,10 +189,14 @@ overLanes(
       [FinishReason.CANCELLED, FinishReason.CANCELLED],
     );
     for (const call of [running, waiting]) {
-      await call.ended;
-      const own = call.events.find(({ isFinal }) => isFinal);
+      assertGone(await call.ended);
+      const [own, deletion, ...rest] = call.events.slice(
+        call.events.findIndex(({ isFinal }) => isFinal),
+      );
       assert.equal(own?.finishReason, FinishReason.CANCELLED);
+      assert.deepEqual([deletion?.updateType, rest], ["session_deleted", []]);
     }
+    assertGone(await unary);
     const calls = [
       chat.getSessionInfo({ sessionId }),
       chat.listMessages({ sessionId }),
@@ -221,3 +225,40 @@ overLanes("an open Chat stream ends with its session", bidiLanes, {}, async ({ c
   const deleted = call.events.find(({ updateType }) => updateType === "session_deleted");
   assert.ok(deleted && deleted.sequence > 0n);
 });
+
+overLanes(
+  "a Chat stream goes on for the sessions that are left",
+  bidiLanes,
+  {},
+  async ({ chat }) => {
+    const modelId = "scripted:9x1!hang@1";
+    const [one, other] = await Promise.all([1, 2].map(() => chat.createSession({ modelId })));
+    assert.ok(one && other);
+    const call = openChat(chat);
+    for (const { sessionId } of [one, other]) {
+      await call.send({ sessionId, message: "Go on" });
+      await call.first((event) => event.sessionId === sessionId && event.type === CHUNK);
+    }
+    await chat.deleteSession({ sessionId: one.sessionId });
+    const deleted = await call.first(({ updateType }) => updateType === "session_deleted");
+    assert.equal(deleted.sessionId, one.sessionId);
+    await call.send({ sessionId: one.sessionId, message: "Still there?", requestId: "late" });
+    const refused = await call.firstOf(ChatResponse_Type.ERROR);
+    assert.deepEqual(
+      [refused.errorReason, refused.requestId, refused.sequence],
+      ["SESSION_NOT_FOUND", "late", 0n],
+    );
+    await chat.cancelTurn({ sessionId: other.sessionId });
+    const end = await call.first(
+      ({ isFinal, sessionId }) => isFinal && sessionId === other.sessionId,
+    );
+    assert.equal(end.finishReason, FinishReason.CANCELLED);
+    await chat.deleteSession({ sessionId: other.sessionId });
+    assertGone(await call.ended);
+  },
+);
+
+function assertGone(error: ConnectError | undefined): void {
+  assert.ok(error);
+  assertError(error, Code.NotFound, "SESSION_NOT_FOUND");
+}

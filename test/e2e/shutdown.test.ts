@@ -9,12 +9,12 @@ import {
   Message_State,
 } from "../../src/gen/chat/chat_pb.ts";
 import { callJson, startApp } from "../support/app.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, connectLane, type Lane, lanes, overLanes } from "../support/lanes.ts";
 import { until } from "../support/listener.ts";
 import { temporaryFolder } from "../support/programs.ts";
 import { connectRaw, streamChatRaw, whenClosed } from "../support/raw-call.ts";
 import { assertPlainWords, startServer } from "../support/server-process.ts";
+import { openChat } from "../support/stream-call.ts";
 import { assertError, collectFailing, failureOf } from "../support/wire.ts";
 
 const [grpc] = lanes as [Lane];

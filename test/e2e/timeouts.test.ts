@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { ChatResponse_Type, FinishReason, Message_State } from "../../src/gen/chat/chat_pb.ts";
-import { openChat } from "../support/chat-call.ts";
 import { bidiLanes, binaryLanes, overLanes } from "../support/lanes.ts";
-import { openStreamChat, openWatch } from "../support/stream-call.ts";
+import { openChat, openStreamChat, openWatch } from "../support/stream-call.ts";
 import { modelAborts, words } from "../support/turn-checks.ts";
 import { assertError, collectFailing, failureOf } from "../support/wire.ts";
 
