@@ -14,6 +14,8 @@ import chat_pb2
 import chat_pb2_grpc
 
 ADDRESS = os.environ.get("CHATWIRE_ADDRESS", "localhost:50051")
+KEY = os.environ.get("CHATWIRE_API_KEY")
+METADATA = [("authorization", f"Bearer {KEY}")] if KEY else []
 
 
 def messages():
@@ -42,11 +44,13 @@ def print_reply(responses):
 def main():
     with grpc.insecure_channel(ADDRESS) as channel:
         service = chat_pb2_grpc.ChatServiceStub(channel)
-        session = service.CreateSession(chat_pb2.CreateSessionRequest(), timeout=10)
+        session = service.CreateSession(
+            chat_pb2.CreateSessionRequest(), timeout=10, metadata=METADATA
+        )
         print(f"Session {session.session_id} with {session.model}.")
 
         requests = queue.SimpleQueue()
-        responses = service.Chat(iter(requests.get, None))
+        responses = service.Chat(iter(requests.get, None), metadata=METADATA)
         for message in messages():
             requests.put(chat_pb2.ChatRequest(session_id=session.session_id, message=message))
             print_reply(responses)
