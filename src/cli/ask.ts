@@ -1,5 +1,6 @@
 import type { Connection } from "./client.ts";
-import { CliError, type ExitCode, exitCode, exitCodeOf } from "./exit-code.ts";
+import { CliError, type ExitCode, exitCode } from "./exit-code.ts";
+import { exitCodeOf } from "./exit-code-of.ts";
 import type { Io } from "./io.ts";
 import { eventLine } from "./json.ts";
 import { outcomeOfOutput } from "./output-outcome.ts";

@@ -1,18 +1,9 @@
 import { Argument, Command } from "commander";
-import { askOnce, questionOf } from "./ask.ts";
-import { checkServer } from "./check-server.ts";
-import type { Connection } from "./client.ts";
-import { chatCommands } from "./commands.ts";
-import { createCompleter } from "./complete.ts";
-import type { ExitCode } from "./exit-code.ts";
-import { createHistory, historyPath } from "./history.ts";
-import { runInteractive, type Start } from "./interactive.ts";
 import type { Io } from "./io.ts";
-import { createLineReader } from "./line-reader.ts";
-import { createScreen } from "./screen.ts";
-import { type ServerOptions, withConnection, withServer } from "./server-options.ts";
+import { type ServerOptions, withServer } from "./server-options.ts";
 
-type ChatOptions = ServerOptions & {
+/** The options of `chatwire chat`. */
+export type ChatOptions = ServerOptions & {
   model?: string;
   system?: string;
   session?: string;
@@ -47,46 +38,7 @@ export function createChatCommand(io: Io): Command {
     .option("--json", "print events as NDJSON, one object a line")
     .addHelpText("after", examples)
     .action(async (words: string[], options: ChatOptions) => {
-      io.exit(await withConnection(options, io, (to) => chat(to, io, words.join(" "), options)));
+      const { runChat } = await import("./run-chat.ts");
+      io.exit(await runChat(io, words.join(" "), options));
     });
-}
-
-async function chat(
-  connection: Connection,
-  io: Io,
-  asked: string,
-  { session: sessionId = "", model: modelId = "", system = "", json = false }: ChatOptions,
-): Promise<ExitCode> {
-  const screen = createScreen(io.stdout, io.stderr, { env: io.env, json });
-  const health = await checkServer(connection);
-  if (!health.healthy) await screen.note(`the server is not well: ${health.message}`);
-  const message = await questionOf(asked, io, screen);
-  if (message !== undefined) {
-    const fields = system === "" ? {} : { systemInstruction: system };
-    const question = { message, sessionId, modelId, fields, json };
-    return await askOnce(connection, io, screen, question);
-  }
-  await screen.note(
-    `${connection.url} answers as ${modelId || health.model}; /help lists commands`,
-  );
-  const settings = { modelId, systemInstruction: system };
-  return await converse(connection, io, { sessionId, settings, json });
-}
-
-async function converse(connection: Connection, io: Io, start: Start): Promise<ExitCode> {
-  // Into a pipe go the replies; the prompt stays where the person is.
-  const terminal = io.stdout.isTTY === true && !start.json ? io.stdout : io.stderr;
-  const reader = await createLineReader(io.stdin, terminal, {
-    history: createHistory(historyPath(io.env)),
-    complete: createCompleter(connection.client, chatCommands),
-    interrupts: io.interrupts,
-  });
-  const { env } = io;
-  const [stdout, stderr] = [reader.above(io.stdout), reader.above(io.stderr)];
-  const screen = createScreen(stdout, stderr, { env, json: start.json });
-  try {
-    return await runInteractive(connection, screen, reader, start);
-  } finally {
-    await reader.close();
-  }
 }

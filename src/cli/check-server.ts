@@ -3,7 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { HealthResponse } from "../gen/chat/chat_pb.ts";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Connection } from "./client.ts";
-import { CliError, type ExitCode, exitCode, exitCodeOf } from "./exit-code.ts";
+import { CliError, type ExitCode, exitCode } from "./exit-code.ts";
+import { exitCodeOf } from "./exit-code-of.ts";
 import { explain, explainNetwork } from "./explain.ts";
 
 const checkTimeoutMs = 5_000;

@@ -10,13 +10,13 @@ import {
 } from "../gen/chat/chat_pb.ts";
 import type { GetToken } from "./credential.ts";
 import { CliError, exitCode } from "./exit-code.ts";
-
-/** How the client talks: native gRPC over HTTP/2, or the two that also pass HTTP/1.1 proxies. */
-export const protocols = ["grpc", "grpc-web", "connect"] as const;
-export type Protocol = (typeof protocols)[number];
+import type { Protocol } from "./protocol.ts";
 
 /** How long a call with one answer is tried again: a person waits for it. A turn is tried for longer. */
 const unaryBudgetMs = 5_000;
+
+/** The longest wait between two attempts: a person watches for the server to be back. */
+const delayMsMax = 3_000;
 
 export type Connection = {
   readonly client: ChatClient;
@@ -53,7 +53,7 @@ export function connect(
   const endpoint = createNodeEndpoint({ baseUrl: url, protocol, httpVersion });
   const client = createChatClient({
     endpoints: [endpoint],
-    retry: { unaryBudgetMs, ...retry },
+    retry: { unaryBudgetMs, delayMsMax, ...retry },
     ...(getToken && { getToken }),
   });
   const once = createClient(ChatService, endpoint.transport);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Cursor } from "../client/cursor.ts";
 import type { TurnFields } from "../client/turn.ts";
+import type { Message } from "../gen/chat/chat_pb.ts";
 import type { Connection } from "./client.ts";
 import { explain } from "./explain.ts";
 import { type Follower, followSession } from "./follow-session.ts";
@@ -29,6 +30,8 @@ export type Conversation = {
   open(sessionId: string): Promise<void>;
   /** The next message begins a session. */
   leave(): Promise<void>;
+  /** Shows nothing of the session during `work`, and then goes on; from the cursor that it returns, if it does. */
+  pause(work: () => Promise<Cursor | undefined>): Promise<void>;
   /** Changes the session's settings, and those of sessions to come. Throws what the client library throws. */
   change(changed: Partial<SessionSettings>): Promise<void>;
 };
@@ -54,11 +57,12 @@ export function createConversation(
   const requestIds = new Set<string>();
   let current: { sessionId: string; follower: Follower } | undefined;
 
-  function follow(sessionId: string, cursor: Cursor): void {
+  function follow(sessionId: string, cursor: Cursor, recalled: readonly Message[] = []): void {
     const transcript = json
       ? createJsonTranscript(screen)
       : createTranscript(screen, {
           isOwn: (requestId) => requestIds.has(requestId),
+          recalled,
           onTyping: typing.heard,
         });
     const take: typeof transcript = async (item) => {
@@ -128,20 +132,29 @@ export function createConversation(
         fields: { ...fields, requestId },
       };
       // The session's watch tells of outages.
-      return await runTurn(connection, screen, interrupts, question, hear, () => undefined);
+      return runTurn(connection, screen, interrupts, question, hear, () => undefined);
     },
     async open(sessionId) {
       const page = { pageSize: recalledMax, newestFirst: true };
       const { messages, lastSequence, epoch } = await client.session(sessionId).listMessages(page);
       await leave();
-      if (!json) {
-        await recall(screen, messages);
-        await screen.aside(`in session ${sessionId}`);
-      }
+      await screen.note(`in session ${sessionId}`);
+      if (!json) await recall(screen, messages);
       asksForModel = true;
-      follow(sessionId, { sequence: lastSequence, epoch });
+      follow(sessionId, { sequence: lastSequence, epoch }, messages);
     },
     leave,
+    async pause(work) {
+      const paused = current;
+      current = undefined;
+      const cursor = await paused?.follower.stop();
+      let next: Cursor | undefined;
+      try {
+        next = await work();
+      } finally {
+        if (paused && cursor) follow(paused.sessionId, next ?? cursor);
+      }
+    },
     async change(changed) {
       if (current !== undefined) {
         const updateMask = Object.keys(changed).map(

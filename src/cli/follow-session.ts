@@ -5,12 +5,12 @@ import type { SessionItem } from "../client/session-item.ts";
 
 /** A session that is shown as it goes on. */
 export type Follower = {
-  /** Resolves when the event with this sequence is shown, and when it will not be, or `signal` aborts. */
-  reached(sequence: bigint, signal: AbortSignal): Promise<void>;
+  /** Resolves when the event with this sequence is shown, and when it will not be, or `waiting` aborts. */
+  reached(sequence: bigint, waiting: AbortSignal): Promise<void>;
   /** Resolves when the session cannot be followed any more: with what was thrown, or deleted. Never rejects. */
   readonly over: Promise<{ error?: unknown }>;
-  /** Ends it; nothing is shown any more when it resolves. */
-  stop(): Promise<void>;
+  /** Ends it; nothing is shown any more when it resolves, with where to go on. */
+  stop(): Promise<Cursor>;
 };
 
 /** Hands what happens in the session behind the cursor to `take`, one after the other, none twice. */
@@ -21,6 +21,9 @@ export function followSession(
   onConnection: OnConnection,
 ): Follower {
   const left = new AbortController();
+  const { signal } = left;
+  const { sequence: afterSequence, epoch: afterEpoch } = cursor;
+  const watch = session.watch({ afterSequence, afterEpoch, signal, onConnection });
   let shown = cursor.sequence;
   let changed = Promise.withResolvers<void>();
   let reloads = 0;
@@ -32,10 +35,8 @@ export function followSession(
   }
 
   async function run(): Promise<{ error?: unknown }> {
-    const { signal } = left;
-    const { sequence: afterSequence, epoch: afterEpoch } = cursor;
     try {
-      for await (const item of session.watch({ afterSequence, afterEpoch, signal, onConnection })) {
+      for await (const item of watch) {
         await take(item);
         if (item.type === "reload") reloads += 1;
         if (item.type === "reload") shown = item.sequence;
@@ -53,19 +54,20 @@ export function followSession(
 
   const over = run();
   return {
-    async reached(sequence, signal) {
+    async reached(sequence, waiting) {
       const before = reloads;
-      signal.addEventListener("abort", tellChange);
+      waiting.addEventListener("abort", tellChange);
       // After a reload the sequence may be one of a history that is no more.
-      while (shown < sequence && reloads === before && !isOver && !signal.aborted) {
+      while (shown < sequence && reloads === before && !isOver && !waiting.aborted) {
         await changed.promise;
       }
-      signal.removeEventListener("abort", tellChange);
+      waiting.removeEventListener("abort", tellChange);
     },
     over,
     async stop() {
       left.abort();
       await over;
+      return watch.cursor;
     },
   };
 }

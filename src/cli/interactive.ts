@@ -1,7 +1,8 @@
 import type { Connection } from "./client.ts";
 import { type CommandContext, chatCommands } from "./commands.ts";
 import { type ConversationOptions, createConversation } from "./conversation.ts";
-import { type ExitCode, exitCode, exitCodeOf } from "./exit-code.ts";
+import { type ExitCode, exitCode } from "./exit-code.ts";
+import { exitCodeOf } from "./exit-code-of.ts";
 import { explain } from "./explain.ts";
 import type { LineReader } from "./line-reader.ts";
 import type { Screen } from "./screen.ts";

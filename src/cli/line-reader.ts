@@ -36,17 +36,19 @@ export type LineReaderOptions = {
   complete?: (line: string) => Promise<[string[], string]>;
   /** Ctrl-C as a signal. */
   interrupts: Interrupts;
+  /** The terminal knows no control sequences (TERM=dumb): lines are edited by the terminal itself. */
+  dumb?: boolean;
 };
 
 /** Reads lines from a terminal, with editing, history, completion and pastes of several lines. */
 export async function createLineReader(
   input: Input,
   output: Output,
-  { history, complete = async (line) => [[], line], interrupts }: LineReaderOptions,
+  { history, complete = async (line) => [[], line], interrupts, dumb = false }: LineReaderOptions,
 ): Promise<LineReader> {
   const handlers = new Set<() => void>();
   const keyHandlers = new Set<(line: string) => void>();
-  const terminal = input.isTTY === true;
+  const terminal = input.isTTY === true && !dumb;
   const keys = createPasteFilter(input);
   // What is typed while a reply streams would be echoed into it.
   let prompting = false;
@@ -62,7 +64,7 @@ export async function createLineReader(
     historySize: 1_000,
     removeHistoryDuplicates: true,
   });
-  const guard = createPromptGuard(reader, output, () => prompting);
+  const guard = createPromptGuard(reader, output, () => prompting && terminal);
   const lines = on(reader, "line", { close: ["close"] });
   let ended = false;
   if (terminal) output.write(bracketedPaste.on);
@@ -87,6 +89,7 @@ export async function createLineReader(
   });
 
   async function read(prompt: string, draft: string): Promise<string | undefined> {
+    guard.beforePrompt();
     reader.setPrompt(`${hint}${prompt}`);
     prompting = true;
     if (!ended) {

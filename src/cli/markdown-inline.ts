@@ -80,7 +80,8 @@ function pieceAt(
   if (first === "[") return link(paint, base, text, whole);
   const [run = ""] = /^(.)\1*/.exec(text) ?? [];
   if (run.length === text.length) return whole ? plain(run.length) : "wait";
-  const close = first === "`" ? closingTicks(text, run) : closingMarker(text, run, previous, whole);
+  const close =
+    first === "`" ? closingTicks(text, run, whole) : closingMarker(text, run, previous, whole);
   if (close === "none") return plain(run.length);
   if (close === "unknown") return whole ? plain(run.length) : "wait";
   const inner = text.slice(run.length, close);
@@ -95,10 +96,12 @@ function pieceAt(
 
 const plain = (length: number): Piece => ({ painted: "", length });
 
-/** Where the run of backticks is that closes this one. */
-function closingTicks(text: string, run: string): number | "unknown" {
+/** Where the run of backticks is that closes this one. One at the end may still grow. */
+function closingTicks(text: string, run: string, whole: boolean): number | "unknown" {
   for (const match of text.slice(run.length).matchAll(/`+/g)) {
-    if (match[0].length === run.length) return run.length + match.index;
+    const at = run.length + match.index;
+    const mayGrow = !whole && at + match[0].length === text.length;
+    if (match[0].length === run.length) return mayGrow ? "unknown" : at;
   }
   return "unknown";
 }
@@ -115,8 +118,11 @@ function closingMarker(
   const marker = run[0] ?? "";
   for (let at = run.length; at < text.length; at += 1) {
     if (text[at] === "\\") at += 1;
-    else if (text[at] === "`") at = skipTicks(text, at);
-    else if (text[at] === marker) {
+    else if (text[at] === "`") {
+      const end = endOfTicks(text, at, whole);
+      if (end === "unknown") return "unknown";
+      at = end;
+    } else if (text[at] === marker) {
       const length = /^(.)\1*/.exec(text.slice(at))?.[0].length ?? 1;
       const next = text[at + length];
       if (next === undefined && !whole) return "unknown";
@@ -129,10 +135,11 @@ function closingMarker(
 }
 
 /** The last character of the code span that begins at `at`, or of its run of backticks where none does. */
-function skipTicks(text: string, at: number): number {
+function endOfTicks(text: string, at: number, whole: boolean): number | "unknown" {
   const run = /^`+/.exec(text.slice(at))?.[0] ?? "`";
-  const close = closingTicks(text.slice(at), run);
-  return close === "unknown" ? at + run.length - 1 : at + close + run.length - 1;
+  const close = closingTicks(text.slice(at), run, whole);
+  if (close !== "unknown") return at + close + run.length - 1;
+  return whole ? at + run.length - 1 : "unknown";
 }
 
 const isWord = (character: string) => /[\p{L}\p{N}]/u.test(character);

@@ -16,7 +16,8 @@ export function paintTable(paint: Paint, lines: readonly string[], columns: numb
   return rows.map((cells, row) => {
     const shown = widths.map((each, column) => {
       const cell = cells[column] ?? "";
-      return row === 1 ? stretch(cell, each) : cell.padEnd(each);
+      if (row === 1) return stretch(cell, each);
+      return alignsRight(rows[1]?.[column]) ? cell.padStart(each) : cell.padEnd(each);
     });
     if (row === 1) return paint("dim", `| ${shown.join(" | ")} |`);
     const bar = paint("dim", "|");
@@ -44,6 +45,8 @@ function widthsOf(rows: readonly (readonly string[])[]): number[] {
     Math.max(3, ...rows.map((cells, row) => (row === 1 ? 3 : (cells[column]?.length ?? 0)))),
   );
 }
+
+const alignsRight = (cell = "") => cell.endsWith(":") && !cell.startsWith(":");
 
 /** `:--` as wide as its column. */
 function stretch(cell: string, width: number): string {

@@ -9,6 +9,8 @@ export type PromptGuard = {
    * waits until it is whole or the person is done. An output that is no terminal is returned as it is.
    */
   above(output: Output): Output;
+  /** The prompt is about to be drawn: a line that is not whole ends, so that it is not drawn over. */
+  beforePrompt(): void;
   /** The prompt has gone: what waits is shown. */
   flush(): void;
 };
@@ -20,6 +22,12 @@ export function createPromptGuard(
   prompting: () => boolean,
 ): PromptGuard {
   const flushes: (() => void)[] = [];
+  let lineOpen = false;
+
+  function pass(stream: Output, text: string, done?: () => void): void {
+    if (text !== "") lineOpen = !text.endsWith("\n");
+    stream.write(text, done);
+  }
 
   /** Writes lines where the prompt is, and the prompt again behind them. */
   function insert(lines: string, done: () => void): void {
@@ -41,7 +49,7 @@ export function createPromptGuard(
           const done = () => written();
           waiting += text;
           if (!prompting()) {
-            stream.write(waiting, done);
+            pass(stream, waiting, done);
             waiting = "";
             return;
           }
@@ -58,10 +66,14 @@ export function createPromptGuard(
       }
       stream.on("error", (error) => guarded.emit("error", error));
       flushes.push(() => {
-        if (waiting !== "") stream.write(waiting);
+        if (waiting !== "") pass(stream, waiting);
         waiting = "";
       });
       return guarded;
+    },
+    beforePrompt() {
+      if (lineOpen) output.write("\n");
+      lineOpen = false;
     },
     flush() {
       for (const each of flushes) each();

@@ -1,25 +1,11 @@
 import { Command, InvalidArgumentError } from "commander";
-import {
-  HealthResponseSchema,
-  ModelSchema,
-  ServerStatsResponseSchema,
-  type SessionSummary,
-  SessionSummarySchema,
-} from "../gen/chat/chat_pb.ts";
-import { checkServer } from "./check-server.ts";
-import type { Connection } from "./client.ts";
-import { describeModels, describeSessions, describeStats } from "./describe.ts";
 import { exitCode } from "./exit-code.ts";
 import type { Io } from "./io.ts";
-import { messageLine } from "./json.ts";
-import { oneLine } from "./sanitize.ts";
-import { type ServerOptions, withConnection, withServer } from "./server-options.ts";
-import { formatTable } from "./table.ts";
+import { type ServerOptions, withServer } from "./server-options.ts";
 
-type Options = ServerOptions & { json?: boolean };
-type SessionsOptions = Options & { limit: number };
-
-const pageSizeMax = 200;
+/** The options of the commands that ask the server. */
+export type QueryOptions = ServerOptions & { json?: boolean };
+export type SessionsOptions = QueryOptions & { limit: number };
 
 /** `chatwire sessions`: the caller's sessions. */
 export function createSessionsCommand(io: Io): Command {
@@ -36,32 +22,10 @@ Examples:
   chatwire sessions tax return            those that have both words
   chatwire sessions --json --limit 1 | jq -r .sessionId`,
     )
-    .action((words: string[], options: SessionsOptions) =>
-      withConnection(options, io, async (connection) => {
-        const sessions = await listSessions(connection, words.join(" "), options.limit);
-        io.stdout.write(
-          options.json
-            ? sessions.map((each) => messageLine(SessionSummarySchema, each)).join("")
-            : formatTable(describeSessions(sessions)),
-        );
-      }),
-    );
-}
-
-async function listSessions(
-  { client }: Connection,
-  query: string,
-  limit: number,
-): Promise<SessionSummary[]> {
-  const sessions: SessionSummary[] = [];
-  let pageToken = "";
-  do {
-    const pageSize = Math.min(limit - sessions.length, pageSizeMax);
-    const page = await client.listSessions({ query, pageSize, pageToken });
-    sessions.push(...page.sessions);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "" && sessions.length < limit);
-  return sessions.slice(0, limit);
+    .action(async (words: string[], options: SessionsOptions) => {
+      const { showSessions } = await import("./queries.ts");
+      await showSessions(io, words.join(" "), options);
+    });
 }
 
 /** `chatwire models`: what can be asked. */
@@ -76,16 +40,10 @@ Examples:
   chatwire models
   chatwire chat --model "$(chatwire models --json | jq -r .modelId | fzf)"`,
     )
-    .action((options: Options) =>
-      withConnection(options, io, async ({ client }) => {
-        const { models } = await client.listModels();
-        io.stdout.write(
-          options.json
-            ? models.map((each) => messageLine(ModelSchema, each)).join("")
-            : formatTable(describeModels(models)),
-        );
-      }),
-    );
+    .action(async (options: QueryOptions) => {
+      const { showModels } = await import("./queries.ts");
+      await showModels(io, options);
+    });
 }
 
 /** `chatwire stats`: what the server has done. */
@@ -94,16 +52,10 @@ export function createStatsCommand(io: Io): Command {
     .description("Show what the server process has done since it started")
     .option("--json", "one JSON object, for programs")
     .addHelpText("after", "\nExamples:\n  chatwire stats --json | jq .runningTurns")
-    .action((options: Options) =>
-      withConnection(options, io, async ({ client }) => {
-        const stats = await client.getServerStats();
-        io.stdout.write(
-          options.json
-            ? messageLine(ServerStatsResponseSchema, stats)
-            : formatTable(describeStats(stats)),
-        );
-      }),
-    );
+    .action(async (options: QueryOptions) => {
+      const { showStats } = await import("./queries.ts");
+      await showStats(io, options);
+    });
 }
 
 /** `chatwire health`: whether the server can answer, for people and scripts. */
@@ -114,17 +66,10 @@ export function createHealthCommand(io: Io): Command {
     )
     .option("--json", "one JSON object, for programs")
     .addHelpText("after", "\nExamples:\n  until chatwire health; do sleep 1; done")
-    .action((options: Options) =>
-      withConnection(options, io, async (connection) => {
-        const health = await checkServer(connection);
-        const { healthy, message, model, framework, pingMs } = health;
-        const words = `${message}: ${framework}, ${model}, storage in ${pingMs.toFixed(1)} ms`;
-        io.stdout.write(
-          options.json ? messageLine(HealthResponseSchema, health) : `${oneLine(words)}\n`,
-        );
-        if (!healthy) io.exit(exitCode.unreachable);
-      }),
-    );
+    .action(async (options: QueryOptions) => {
+      const { showHealth } = await import("./queries.ts");
+      await showHealth(io, options);
+    });
 }
 
 function count(text: string): number {

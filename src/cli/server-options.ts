@@ -1,9 +1,6 @@
 import { type Command, Option } from "commander";
-import { type Connection, connect, type Protocol, parseUrl, protocols } from "./client.ts";
-import { isReadableOnTheWay, openCredential } from "./credential.ts";
-import { CliError, exitCodeOf } from "./exit-code.ts";
-import { explain } from "./explain.ts";
 import type { Io } from "./io.ts";
+import { type Protocol, protocols } from "./protocol.ts";
 
 /** Which server a client command talks to, how, and as whom. */
 export type ServerOptions = { url: string; protocol: Protocol; keyFile?: string };
@@ -23,29 +20,4 @@ export function withServer(command: Command, { env }: Pick<Io, "env">): Command 
       "--key-file <path>",
       "the file with the API key or token to show; without it CHATWIRE_API_KEY in the environment",
     );
-}
-
-/**
- * Runs `work` with a connection that is closed behind it. A failed call becomes a CliError in words, with the
- * exit code that is its.
- */
-export async function withConnection<Value>(
-  { url, protocol, keyFile }: ServerOptions,
-  io: Io,
-  work: (connection: Connection) => Promise<Value>,
-): Promise<Value> {
-  const getToken = await openCredential(keyFile, io.env as NodeJS.ProcessEnv);
-  const connection = connect(parseUrl(url), protocol, { getToken });
-  if (getToken && isReadableOnTheWay(connection.url)) {
-    const where = connection.url;
-    io.stderr.write(`the key goes to ${where} for all to read; https:// would hide it\n`);
-  }
-  try {
-    return await work(connection);
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    throw new CliError(explain(error, connection.url), exitCodeOf(error));
-  } finally {
-    await connection.close();
-  }
 }

@@ -48,11 +48,16 @@ export const sessionCommands: readonly ChatCommand[] = [
     help: "show a session from its beginning and as it goes on, until Ctrl-C",
     completes: "session",
     async run(context, argument) {
-      const { connection, screen, reader, sessions, json } = context;
+      const { connection, conversation, screen, reader, sessions, json } = context;
       const sessionId = await (argument === "" ? currentOf(context) : sessions.idOf(argument));
       if (sessionId === undefined) return;
       await screen.note(`watching session ${sessionId}; Ctrl-C ends that`);
-      await watchSession(connection, screen, reader.interrupts, { sessionId, json, from: 0n });
+      const isCurrent = sessionId === conversation.sessionId;
+      await conversation.pause(async () => {
+        const wish = { sessionId, json, from: 0n };
+        const { cursor } = await watchSession(connection, screen, reader.interrupts, wish);
+        return isCurrent ? cursor : undefined;
+      });
     },
   },
   {

@@ -19,6 +19,8 @@ export type Transcript = (item: SessionItem) => Promise<void>;
 export type TranscriptOptions = {
   /** Whether the turn that was asked for by this request is this client's own: its message is not shown again. */
   isOwn?: (requestId: string) => boolean;
+  /** The messages that are shown already: the first event of a turn may come after its message was listed. */
+  recalled?: readonly Message[];
   /** Told that somebody types, or has stopped to. */
   onTyping?: (isTyping: boolean) => void;
 };
@@ -26,16 +28,12 @@ export type TranscriptOptions = {
 /** Shows a session in words. */
 export function createTranscript(
   screen: Screen,
-  { isOwn = () => false, onTyping = () => undefined }: TranscriptOptions = {},
+  { isOwn = () => false, recalled = [], onTyping = () => undefined }: TranscriptOptions = {},
 ): Transcript {
-  const shownTurns = new Set<string>();
+  let shown = new Set(recalled.map(({ messageId }) => messageId));
 
-  async function showQuestion({ userMessage, requestId, turnId, type }: ChatResponse) {
-    if (userMessage === undefined || shownTurns.has(turnId)) return;
-    // One turn of the session runs at a time: what is shown is the last, and those that wait.
-    if (type !== EventType.SESSION_UPDATE) shownTurns.clear();
-    shownTurns.add(turnId);
-    if (isOwn(requestId)) return;
+  async function showQuestion({ userMessage, requestId }: ChatResponse): Promise<void> {
+    if (userMessage === undefined || isOwn(requestId) || shown.has(userMessage.messageId)) return;
     onTyping(false);
     await screen.said(userMessage.text);
   }
@@ -45,6 +43,7 @@ export function createTranscript(
       await screen.note(
         "the server's history of the session is another now; it goes on from here:",
       );
+      shown = new Set(item.messages.map(({ messageId }) => messageId));
       await recall(screen, item.messages.slice(0, recalledMax));
     } else if (item.type === "event") {
       const { event } = item;

@@ -1,3 +1,6 @@
+import type { Cursor } from "../client/cursor.ts";
+import type { ChatSession } from "../client/session.ts";
+import type { Watch } from "../client/watch.ts";
 import { createCadence, type Pace, realPace } from "./cadence.ts";
 import type { Connection } from "./client.ts";
 import type { Interrupts } from "./interrupts.ts";
@@ -18,8 +21,8 @@ export type WatchWish = {
   pace?: Pace;
 };
 
-/** How a watch came to its end. */
-export type WatchEnd = "left" | "idle" | "deleted";
+/** How a watch came to its end, and where it has come to. */
+export type WatchEnd = { end: "left" | "idle" | "deleted"; cursor: Cursor | undefined };
 
 /**
  * Shows what happens in a session, across lost connections, until Ctrl-C, until it is deleted or, where that is
@@ -44,17 +47,13 @@ export async function watchSession(
       });
   const cadence = wish.cadence === true ? createCadence(pace) : undefined;
   let deleted = false;
+  let watch: Watch | undefined;
   try {
     const session = client.session(sessionId);
-    let start = { afterSequence: wish.from === "now" ? 0n : wish.from, afterEpoch: 0 };
-    if (wish.from === "now") {
-      const page = { pageSize: recalledMax, newestFirst: true };
-      const { messages, lastSequence, epoch } = await session.listMessages(page, { signal });
-      if (!json) await recall(screen, messages);
-      start = { afterSequence: lastSequence, afterEpoch: epoch };
-    }
+    const start = await startOf(session, screen, wish, signal);
     const onConnection = tellOutage(screen, url);
-    for await (const item of session.watch({ ...start, untilIdle, signal, onConnection })) {
+    watch = session.watch({ ...start, untilIdle, signal, onConnection });
+    for await (const item of watch) {
       if (item.type === "event") await cadence?.(item.event, signal);
       if (signal.aborted) break;
       await transcript(item);
@@ -67,6 +66,20 @@ export async function watchSession(
     screen.gone.removeEventListener("abort", leave);
     await screen.endReply();
   }
-  if (signal.aborted) return "left";
-  return deleted ? "deleted" : "idle";
+  const end = signal.aborted ? "left" : deleted ? "deleted" : "idle";
+  return { end, cursor: watch?.cursor };
+}
+
+/** Where to begin; for what happens from now on the last messages are shown first. */
+async function startOf(
+  session: ChatSession,
+  screen: Screen,
+  { from, json }: WatchWish,
+  signal: AbortSignal,
+): Promise<{ afterSequence: bigint; afterEpoch: number }> {
+  if (from !== "now") return { afterSequence: from, afterEpoch: 0 };
+  const page = { pageSize: recalledMax, newestFirst: true };
+  const { messages, lastSequence, epoch } = await session.listMessages(page, { signal });
+  if (!json) await recall(screen, messages);
+  return { afterSequence: lastSequence, afterEpoch: epoch };
 }

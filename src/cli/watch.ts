@@ -1,12 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
-import { type ExitCode, exitCode } from "./exit-code.ts";
 import type { Io } from "./io.ts";
-import { outcomeOfOutput } from "./output-outcome.ts";
-import { createScreen } from "./screen.ts";
-import { type ServerOptions, withConnection, withServer } from "./server-options.ts";
-import { type WatchWish, watchSession } from "./watch-session.ts";
+import { type ServerOptions, withServer } from "./server-options.ts";
 
-type WatchOptions = ServerOptions & {
+/** The options of `chatwire watch`. */
+export type WatchOptions = ServerOptions & {
   replay?: boolean;
   after?: bigint;
   untilIdle?: boolean;
@@ -34,21 +31,9 @@ export function createWatchCommand(io: Io): Command {
     .option("--json", "print events as NDJSON, one object a line")
     .addHelpText("after", examples)
     .action(async (sessionId: string, options: WatchOptions) => {
-      io.exit(await watch(io, sessionId, options));
+      const { runWatch } = await import("./run-watch.ts");
+      io.exit(await runWatch(io, sessionId, options));
     });
-}
-
-function watch(io: Io, sessionId: string, options: WatchOptions): Promise<ExitCode> {
-  const { replay = false, after, untilIdle = replay, cadence = false, json = false } = options;
-  const from: WatchWish["from"] = after ?? (replay ? 0n : "now");
-  const screen = createScreen(io.stdout, io.stderr, { env: io.env, json });
-  return withConnection(options, io, async (connection) => {
-    const wish = { sessionId, from, untilIdle, cadence, json };
-    const end = await watchSession(connection, screen, io.interrupts, wish);
-    if (screen.gone.aborted) return outcomeOfOutput(screen);
-    if (end === "deleted") await screen.note("the session was deleted");
-    return end === "left" ? exitCode.cancelled : exitCode.ok;
-  });
 }
 
 function sequence(text: string): bigint {

@@ -39,7 +39,7 @@ describe("a conversation in the terminal", { timeout: 60_000 }, () => {
     const listed = await talk.say("/sessions", /2 (?:An old|w1)/);
     assert.match(listed, /1 Se\[31mcond · 0 messages · eliza · /);
     await talk.say("/sessions old quest", /1 \S.* · 2 messages/);
-    await talk.say("/open 1", /> An old question\nw1 w2 \nin session /);
+    await talk.say("/open 1", /in session \S+\n> An old question\nw1 w2 \n/);
     await talk.say("/sessions", /2\* /);
     await talk.say("/open 9", /no number 9/);
     await talk.say("/open nope", /SESSION_NOT_FOUND/);
@@ -176,7 +176,7 @@ describe("a conversation in the terminal", { timeout: 60_000 }, () => {
     const talk = await talkTo(t, app, ["--model", "scripted:2x0"]);
     await talk.say("One", /w2/);
     const original = await lastSession(client);
-    await talk.say("/fork Another way", /> One\nw1 w2 \nin session /);
+    await talk.say("/fork Another way", /in session \S+\n> One\nw1 w2 \n/);
     await talk.say("Two", /w2/);
     const fork = await lastSession(client);
     assert.equal((await client.session(fork).getInfo()).messageCount, 4);
@@ -200,7 +200,7 @@ describe("a conversation in the terminal", { timeout: 60_000 }, () => {
     const client = openClientOf(app);
     const turn = client.send("First", { modelId: "scripted:2x0" });
     await turn.result();
-    const talk = await talkTo(t, app);
+    const talk = await talkTo(t, app, ["--model", "scripted:say"]);
     talk.type(`/watch ${turn.sessionId}\r`);
     await talk.next(/> First\nw1 w2 \n/);
     await client.session(turn.sessionId).send("Second").result();
@@ -208,7 +208,19 @@ describe("a conversation in the terminal", { timeout: 60_000 }, () => {
     talk.type(keys.ctrlC);
     await talk.next(/> $/);
     await talk.say("/info", /there is no session yet/);
+    await talk.say("Hello", /\nHello\n/);
+    talk.type("/watch\r");
+    await talk.next(/watching session[\s\S]*> Hello\nHello\n/);
+    await client
+      .session(await lastSession(client))
+      .send("from elsewhere")
+      .result();
+    await talk.next(/> from elsewhere\nfrom elsewhere\n/);
+    talk.type(keys.ctrlC);
+    await talk.next(/> $/);
+    await talk.say("bye", /\nbye\n/);
     await talk.leave();
+    assert.equal(talk.screen().split("> from elsewhere").length, 2);
   });
 
   test("a reply is whole, once, after its connection is cut, and so is the next", async (t) => {

@@ -9,11 +9,11 @@ import { keys, lastSession, openClientOf, pasted, talkTo } from "./terminal-talk
 
 const say = ["--model", "scripted:say"];
 
-const escape = "\u001b";
+const start = "\u001b";
 /** What formats text. */
-const format = new RegExp(`${escape}\\[[\\d;]*m`);
+const format = new RegExp(`${start}\\[[\\d;]*m`);
 /** That, and what readline and bracketed paste need. */
-const allowed = new RegExp(`${escape}\\[(?:[\\d;]*m|\\d*[ABCDGJ]|\\?2004[hl])`, "g");
+const allowed = new RegExp(`${start}\\[(?:[\\d;]*m|\\d*[ABCDGJ]|\\?2004[hl])`, "g");
 
 describe("the line that a person edits", { timeout: 60_000 }, () => {
   test("comes back by the up arrow, in a later conversation too; one that begins with a space does not", async (t) => {
@@ -158,14 +158,22 @@ describe("what a conversation writes", { timeout: 60_000 }, () => {
     assert.ok(talk.shown().includes("\u001b[1mbold\u001b[22m"));
   });
 
-  test("NO_COLOR and a dumb terminal get the text as it is", async (t) => {
+  test("NO_COLOR leaves the text without a format", async (t) => {
     const app = await startApp(t);
-    for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }] as Record<string, string>[]) {
-      const talk = await talkTo(t, app, say, { env });
-      await talk.say("**a** `b`", /\n\*\*a\*\* `b`\n/);
-      await talk.leave();
-      assert.doesNotMatch(talk.shown(), format);
-    }
+    const talk = await talkTo(t, app, say, { env: { NO_COLOR: "1" } });
+    await talk.say("**a** `b`", /\n\*\*a\*\* `b`\n/);
+    await talk.leave();
+    assert.doesNotMatch(talk.shown(), format);
+  });
+
+  test("a dumb terminal gets no control sequence at all, and edits its lines itself", async (t) => {
+    const app = await startApp(t);
+    const talk = await talkTo(t, app, say, { env: { TERM: "dumb" } });
+    talk.type("**a** `b`\n");
+    await talk.next(/> \*\*a\*\* `b`\n> $/);
+    talk.stdin.end();
+    assert.equal((await talk.result()).code, 0);
+    assert.ok(!talk.shown().includes(start));
   });
 
   test("into a pipe go the replies alone, byte for byte; the prompt stays on the terminal", async (t) => {

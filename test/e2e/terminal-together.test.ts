@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { OnDisconnect } from "../../src/gen/chat/chat_pb.ts";
 import { startApp } from "../support/app.ts";
 import { words } from "../support/turn-checks.ts";
 import { keys, lastSession, openClientOf, talkTo } from "./terminal-talk.ts";
@@ -12,7 +13,7 @@ describe("several terminals in one session", { timeout: 60_000 }, () => {
     await first.say("one", /\none\n/);
     const id = await lastSession(client);
     const second = await talkTo(t, app, []);
-    await second.say(`/open ${id}`, /> one\none\nin session/);
+    await second.say(`/open ${id}`, /in session \S+\n> one\none\n/);
     await second.say("two", /\ntwo\n/);
     await first.next(/> two\ntwo\n> $/);
     await first.say("three", /\nthree\n/);
@@ -97,15 +98,17 @@ describe("several terminals in one session", { timeout: 60_000 }, () => {
   test("a session that is opened in mid reply shows the whole of it, once", async (t) => {
     const app = await startApp(t);
     const client = openClientOf(app);
-    const turn = client.send("Count", { modelId: "scripted:100x10" });
+    const turn = client.send("Count", {
+      modelId: "scripted:100x10",
+      onDisconnect: OnDisconnect.CONTINUE,
+    });
     for await (const { chunkNumber } of turn.events) if (chunkNumber === 20) break;
     const talk = await talkTo(t, app);
     talk.type(`/open ${turn.sessionId}\r`);
-    await talk.next(/> $/);
-    await talk.say("/system", /nothing/);
-    await client.session(turn.sessionId).watch({ untilIdle: true }).next();
-    await talk.say("/new", /begins a session/);
+    await talk.next(/w100 \n> $/);
     await talk.leave();
+    const [, reply = ""] = /\n> Count\n([\s\S]*w100 )\n/.exec(talk.screen()) ?? [];
+    assert.equal(reply.replaceAll(/\n(?:> \n)?/g, ""), words(100), talk.screen());
   });
 
   test("a session that is deleted elsewhere is left, and the next message begins another", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { protocols } from "../../src/cli/client.ts";
+import { protocols } from "../../src/cli/protocol.ts";
 import { OnDisconnect } from "../../src/gen/chat/chat_pb.ts";
 import { startApp } from "../support/app.ts";
 import { clientLanes, openClient } from "../support/client-lanes.ts";
@@ -8,6 +8,7 @@ import { restartServer, startServer } from "../support/server-process.ts";
 import { startRelay } from "../support/tcp-relay.ts";
 import { modelAborts, modelCalls, words } from "../support/turn-checks.ts";
 import { startCli } from "../unit/cli/run-cli.ts";
+import { startCommand } from "../unit/cli/run-command.ts";
 
 const [direct] = clientLanes;
 assert.ok(direct);
@@ -27,8 +28,8 @@ describe("the terminal and a server that is lost", { timeout: 240_000 }, () => {
     test(`over ${protocol}, a reply is whole, once, after its connection is cut`, async (t) => {
       const app = await startApp(t);
       const relay = await startRelay(app);
-      const cli = startCli(t, ask(relay.app.url, "--model", "scripted:100x20"));
-      cli.child.stdin?.end();
+      const cli = startCommand(t, ask(relay.app.url, "--model", "scripted:100x20"));
+      cli.stdin.end();
       await cli.until(/w5 /);
       relay.cut();
       await cli.until(/w30 /);
@@ -39,8 +40,8 @@ describe("the terminal and a server that is lost", { timeout: 240_000 }, () => {
 
     test(`over ${protocol}, a server killed in mid reply is told, and nothing comes twice`, async (t) => {
       const server = await startServer(t);
-      const cli = startCli(t, ask(server.url, "--model", "scripted:1000x20"));
-      cli.child.stdin?.end();
+      const cli = startCommand(t, ask(server.url, "--model", "scripted:1000x20"));
+      cli.stdin.end();
       await cli.until(/w5 /);
       server.kill("SIGKILL");
       await server.result();
@@ -61,8 +62,11 @@ describe("the terminal and a server that is lost", { timeout: 240_000 }, () => {
       const other = session.send("First", { onDisconnect: OnDisconnect.CONTINUE });
       await other.events.next();
       const watch = session.watch();
-      const cli = startCli(t, ask(server.url, "--session", sessionId, "--model", "scripted:9x1"));
-      cli.child.stdin?.end();
+      const cli = startCommand(
+        t,
+        ask(server.url, "--session", sessionId, "--model", "scripted:9x1"),
+      );
+      cli.stdin.end();
       for await (const item of watch) {
         if (item.type === "event" && item.event.updateType === "turn_queued") break;
       }
@@ -77,11 +81,11 @@ describe("the terminal and a server that is lost", { timeout: 240_000 }, () => {
     test(`over ${protocol}, Ctrl-C cancels the turn that a cut left running`, async (t) => {
       const app = await startApp(t);
       const relay = await startRelay(app);
-      const cli = startCli(t, ask(relay.app.url, "--model", "scripted:1000x20"));
-      cli.child.stdin?.end();
+      const cli = startCommand(t, ask(relay.app.url, "--model", "scripted:1000x20"));
+      cli.stdin.end();
       await cli.until(/w5 /);
       relay.cut();
-      cli.child.kill("SIGINT");
+      cli.interrupt();
       const { code, stderr } = await cli.result();
       assert.equal(code, 130);
       assert.match(stderr, /cancelled; what had arrived is kept/);
@@ -89,4 +93,16 @@ describe("the terminal and a server that is lost", { timeout: 240_000 }, () => {
       assert.deepEqual([metrics.get(modelCalls), metrics.get(modelAborts)], [1, 1]);
     });
   }
+
+  test("the SIGINT that npm passes on a second time does not count twice", async (t) => {
+    const app = await startApp(t);
+    const cli = startCli(t, ["chat", "Go on", "--url", app.url, "--model", "scripted:1000x20"]);
+    cli.child.stdin?.end();
+    await cli.until(/w5 /);
+    cli.child.kill("SIGINT");
+    cli.child.kill("SIGINT");
+    const { code, stderr } = await cli.result();
+    assert.equal(code, 130);
+    assert.match(stderr, /cancelled; what had arrived is kept/);
+  });
 });

@@ -26,6 +26,7 @@ test("the log says why a caller was refused, and holds no credential", async (t)
   const server = await startServer(t, {
     env: {
       LOG_LEVEL: "trace",
+      DRAIN_TIMEOUT_MS: "100",
       AUTH_KEYS_FILE: keys.path,
       AUTH_JWKS_URL: issuer.jwksUrl,
       AUTH_ISSUER: issuer.issuer,

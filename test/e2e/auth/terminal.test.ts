@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { protocols } from "../../../src/cli/client.ts";
+import { protocols } from "../../../src/cli/protocol.ts";
 import { startAuthApp, untilStatus } from "../../support/auth.ts";
 import { requireProgram, runProgram, temporaryFolder } from "../../support/programs.ts";
 import { modelCalls, words } from "../../support/turn-checks.ts";

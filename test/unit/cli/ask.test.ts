@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { protocols } from "../../../src/cli/client.ts";
+import { protocols } from "../../../src/cli/protocol.ts";
 import { FinishReason } from "../../../src/gen/chat/chat_pb.ts";
 import {
   chunk,

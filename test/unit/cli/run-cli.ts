@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,11 +8,6 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const bin = fileURLToPath(new URL("../../../bin/chatwire.js", import.meta.url));
-const python = "/usr/bin/python3";
-
-/** Runs its arguments in a terminal, and passes bytes and the exit code on. */
-const ptyScript =
-  "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 
 export type Result = { code: number | null; stdout: string; stderr: string };
 
@@ -20,24 +15,19 @@ export type RunningCli = {
   readonly child: ChildProcess;
   /** Resolves when the output so far, stdout and stderr together, matches. */
   until(pattern: RegExp): Promise<string>;
-  type(text: string): void;
   /** Waits for the end. */
   result(): Promise<Result>;
 };
 
 export type CliOptions = {
   env?: Record<string, string>;
-  /** Run in a terminal of its own. */
-  terminal?: boolean;
   cwd?: string;
 };
 
 /** Starts `chatwire` as people do. It is killed after the test, should it still run. */
 export function startCli(t: TestContext, args: string[], options: CliOptions = {}): RunningCli {
-  const command = [process.execPath, bin, ...args];
-  const [file = "", ...rest] = options.terminal ? [python, "-c", ptyScript, ...command] : command;
-  const child = spawn(file, rest, {
-    env: { ...environment(), TERM: "xterm", ...options.env },
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { ...environment(), ...options.env },
     stdio: "pipe",
     ...(options.cwd && { cwd: options.cwd }),
   });
@@ -68,7 +58,6 @@ export function startCli(t: TestContext, args: string[], options: CliOptions = {
       }
       return output.both;
     },
-    type: (text) => void child.stdin.write(text),
     async result() {
       await closed;
       return { code: child.exitCode, stdout: output.stdout, stderr: output.stderr };
@@ -99,13 +88,6 @@ export function runCli(
   const cli = startCli(t, args, options);
   cli.child.stdin?.end(input);
   return cli.result();
-}
-
-/** Why there is no terminal to test in; false where there is. Missing it fails where CI=true. */
-export function noTerminal(): string | false {
-  if (spawnSync(python, ["-c", "import pty"]).status === 0) return false;
-  assert.notEqual(process.env.CI, "true", `${python} with its pty module is needed`);
-  return `${python} with its pty module is needed`;
 }
 
 /** A directory that is removed after the test. */

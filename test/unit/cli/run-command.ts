@@ -106,9 +106,9 @@ export function startCommand(
     async until(wanted) {
       const holds = typeof wanted === "function" ? wanted : (shown: string) => wanted.test(shown);
       while (!holds(output.both)) {
-        assert.ok(!ended, `it ended without ${wanted}: ${JSON.stringify(output.both)}`);
+        assert.ok(!ended, `it ended without ${String(wanted)}: ${JSON.stringify(output.both)}`);
         await once(changed, "change", { signal: t.signal }).catch((error: Error) => {
-          t.diagnostic(`waited for ${wanted} behind ${JSON.stringify(output.both)}`);
+          t.diagnostic(`waited for ${String(wanted)} behind ${JSON.stringify(output.both)}`);
           throw error;
         });
       }

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
+import { ConnectError } from "@connectrpc/connect";
 import { connect } from "../../../src/cli/client.ts";
 import type { Interrupts } from "../../../src/cli/interrupts.ts";
 import { createScreen } from "../../../src/cli/screen.ts";
-import { runTurn } from "../../../src/cli/turn.ts";
+import { runTurn, tellOutage } from "../../../src/cli/turn.ts";
 import type { RetryPolicy } from "../../../src/client/options.ts";
 import { chunk, type Script, startFakeServer } from "./fake-server.ts";
 
@@ -63,6 +64,23 @@ describe("a turn whose end is not heard", { timeout: 30_000 }, () => {
     const { outcome, stdout } = await asking;
     assert.deepEqual([outcome, stdout], ["left", ""]);
   });
+});
+
+test("an outage that the first new attempt mends is not told; a longer one is, and its end", () => {
+  const told: string[] = [];
+  const onConnection = tellOutage({ aside: async (text) => void told.push(text) }, "http://a");
+  const lost = {
+    state: "lost",
+    endpoint: "a",
+    error: new ConnectError("cut"),
+    retryInMs: 1,
+  } as const;
+  const live = { state: "live", endpoint: "a" } as const;
+  for (const change of [live, lost, live, lost, lost, lost, live]) onConnection(change);
+  assert.deepEqual(told, [
+    "there is no connection to http://a; trying again",
+    "connected to http://a again",
+  ]);
 });
 
 /** A Ctrl-C key for the turn that listens. */
