@@ -32,6 +32,7 @@ import { createOpenCalls } from "./service/open-calls.ts";
 import { mountPages } from "./service/pages.ts";
 import { setAnswerHeaders } from "./service/response-headers.ts";
 import { isOpenEnded, mountServices } from "./service/services.ts";
+import { watchStorageHealth } from "./service/storage-health.ts";
 import { createStreamCounts } from "./service/stream-counts.ts";
 import { openStorage, type Storage } from "./storage.ts";
 
@@ -47,6 +48,8 @@ export type AppOverrides = {
   listenerTimeouts?: Partial<ListenerTimeouts>;
   /** How often open streams are asked whether their credential is still good, milliseconds. */
   credentialCheckMs?: number;
+  /** How often health looks at the storage, milliseconds. */
+  storageCheckMs?: number;
 };
 
 /** The server, put together and not yet listening. */
@@ -185,6 +188,16 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   await fastify.ready();
 
+  const unwatchStorage = watchStorageHealth({
+    check: () => storage.store.check(),
+    health,
+    isDraining: engine.isDraining,
+    onChange(err) {
+      if (err === undefined) fastify.log.info("the storage takes writes again");
+      else fastify.log.error({ err }, "the storage fails: health says NOT_SERVING");
+    },
+    ...(overrides.storageCheckMs !== undefined && { everyMs: overrides.storageCheckMs }),
+  });
   const tls = config.tls && readTlsFiles(config.tls);
   const listener = createListener({
     handler: (request, response) => fastify.routing(request as never, response as never),
@@ -202,6 +215,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
 
   const close = async () => {
     tlsWatch?.close();
+    unwatchStorage();
     health.setAllServing(false);
     engine.drain();
     listener.drain();
