@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { cors as connectCors } from "@connectrpc/connect";
 import cors from "@fastify/cors";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
@@ -53,15 +54,16 @@ export function logRefusals(log: Pick<FastifyBaseLogger, "info">): (refusal: Aut
   return (refusal) => log.info(refusal, "a caller was refused: no valid credential");
 }
 
-/** Who may see /metrics: everybody where nobody shows who they are, else who has the scope. */
+/** Who may see /metrics: who has the scope, and whoever is on this machine where nobody shows who they are. */
 export function createMetricsAccess(
   config: Config,
   authenticator: Authenticator,
   onRefused: (refusal: AuthRefusal) => void,
 ) {
   return async (request: FastifyRequest): Promise<void> => {
-    if (!config.auth) return;
     const peer = peerOf(request);
+    // Without authentication there are no scopes; who is on this machine is trusted.
+    if (!config.auth && isLoopback(peer.address) && !peer.isFromElsewhere) return;
     try {
       const { scopes } = await identify(authenticator, request.headers.authorization, peer);
       if (!scopes.has("metrics")) throw scopeMissing("metrics");
@@ -92,7 +94,7 @@ export function peerOf(request: FastifyRequest): Peer {
   const isForwarded = proxyHeaders.some((name) => headers[name] !== undefined);
   return {
     // What proxies say of a connection that is gone cannot be judged any more.
-    address: address === undefined ? "" : (request.ip ?? ""),
+    address: address === undefined ? "" : addressIn(request.ip) || address,
     certificate: certificate && {
       name: certificate.subject,
       fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
@@ -102,10 +104,20 @@ export function peerOf(request: FastifyRequest): Peer {
   };
 }
 
+/** The address in an entry of X-Forwarded-For, to which some proxies add the port; empty where there is none. */
+function addressIn(entry: string): string {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$/.exec(entry) ?? [];
+  const address = bracketed ?? plain ?? entry;
+  return isIP(address) === 0 ? "" : address;
+}
+
 /** What proxies add: whoever is behind one is not on this machine. */
 const proxyHeaders = [
+  "cf-connecting-ip",
   "forwarded",
+  "true-client-ip",
   "via",
+  "x-client-ip",
   "x-forwarded-for",
   "x-forwarded-host",
   "x-forwarded-proto",
