@@ -60,17 +60,20 @@ const list: Work = (session, { sessionIds }, count) =>
           pageSize: 200,
         }),
       );
-/** Fills the WAL, so that it is checkpointed, and the log, so that it is pruned. */
-const write: Work = (session, { sessionIds, text }, count) =>
-  callGrpc(
-    session,
-    "SendMessage",
-    frame(ChatRequestSchema, {
-      sessionId: sessionIds[count % sessionIds.length] ?? "",
-      message: text.slice(0, 50_000),
-      modelId: "scripted:5x0",
-    }),
-  );
+/** Fills the WAL, so that it is checkpointed, and the log, so that it is pruned. Each opens a session. */
+const write: Work = (session, { text }) => send(session, { message: text.slice(0, 50_000) });
+
+/** A turn in a session that has a long history, which is read and handed to the model. */
+const converse: Work = (session, { sessionIds, text }, count) =>
+  send(session, {
+    sessionId: sessionIds[count % sessionIds.length] ?? "",
+    message: text.slice(0, 100),
+  });
+
+function send(session: ClientHttp2Session, request: { sessionId?: string; message: string }) {
+  const asked = { ...request, modelId: "scripted:5x0" };
+  return callGrpc(session, "SendMessage", frame(ChatRequestSchema, asked));
+}
 
 /** Each is measured beside a control, in which the streams are alone. */
 const scenes: ReadonlyMap<string, readonly Work[]> = new Map([
@@ -78,6 +81,7 @@ const scenes: ReadonlyMap<string, readonly Work[]> = new Map([
   ["lists", [list]],
   ["large writes, checkpoints, pruning", [write]],
   ["all of it", [search, list, write]],
+  ["turns with long histories", [converse]],
 ]);
 
 const signal = AbortSignal.timeout(runTimeoutMs);
