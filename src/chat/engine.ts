@@ -90,7 +90,10 @@ export interface Engine {
     sessionId: string,
     request: MessagesRequest,
   ): Promise<MessagePage>;
-  /** Cancels what runs and waits in the session, ends its readers, then removes it with everything in it. */
+  /**
+   * Cancels what runs and waits in the session, ends its readers, then removes it with everything in it. Throws
+   * `unavailable`/STORAGE_UNAVAILABLE where the storage takes no writes: the session stays.
+   */
   deleteSession(principal: Principal, sessionId: string): Promise<void>;
 
   /**
@@ -100,7 +103,8 @@ export interface Engine {
    * `failed_precondition`/SESSION_BUSY, MESSAGE_REPLACED, NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE,
    * `already_exists`/REQUEST_ID_REUSED, `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/QUEUE_FULL,
    * TOO_MANY_TURNS, TOO_MANY_TURNS_PER_MINUTE, TOO_MANY_SESSIONS, TOKENS_USED_UP,
-   * `unavailable`/SERVER_DRAINING, SERVER_BUSY; no turn exists then.
+   * `unavailable`/SERVER_DRAINING, SERVER_BUSY, STORAGE_UNAVAILABLE while the session's turn waits for the storage,
+   * `data_loss`/EPOCH_CHANGED; no turn exists then.
    *
    * `onTurn` is told of a new turn before its first event can be recorded, so that a reader that follows it from
    * then on has not gone past that. Where the turn's place in the queue cannot be recorded
@@ -130,7 +134,8 @@ export interface Engine {
 
   /**
    * Cancels a turn that runs or waits and resolves once its end is recorded: `cancelled` only if that end is
-   * CANCELLED. No such turn running is no error.
+   * CANCELLED. No such turn running is no error. Throws `unavailable`/STORAGE_UNAVAILABLE where the storage does not
+   * take the end now; the turn ends when it does.
    */
   cancelTurn(
     principal: Principal,

@@ -6,6 +6,7 @@ import { createLiveTurn, type LiveTurn } from "./live-turn.ts";
 import type { Message } from "./message.ts";
 import type { SessionDetails } from "./session.ts";
 import type { AcquiredTurn } from "./store.ts";
+import { endUnlessStuck } from "./stuck-turn.ts";
 import { noUsage } from "./tokens.ts";
 import type { Turn, TurnEnd } from "./turn.ts";
 import { endOf, messagesReplaced, recordEnd } from "./turn-end.ts";
@@ -171,7 +172,10 @@ function takeFromQueue(context: EngineContext, lane: Lane, turn: Turn): LiveTurn
   return live;
 }
 
-/** Cancels a turn that waits or runs, and resolves with its recorded end. */
+/**
+ * Cancels a turn that waits or runs, and resolves with its recorded end. Throws `unavailable`/STORAGE_UNAVAILABLE where
+ * the storage does not take that now; it may follow.
+ */
 export async function cancelLive(
   context: EngineContext,
   lane: Lane,
@@ -179,19 +183,28 @@ export async function cancelLive(
 ): Promise<TurnEnd | undefined> {
   if (lane.running === live) live.stop({ finishReason: "cancelled" });
   else await lane.serially(() => withdraw(context, lane, live));
-  return live.ended;
+  return endUnlessStuck(live);
 }
 
 /**
  * Ends a turn that waits, without a run: CANCELLED. To be called within the lane's `serially`. One that has
- * begun to run meanwhile is stopped instead.
+ * begun to run meanwhile is stopped instead. Throws where the storage takes no writes.
  */
 export async function withdraw(context: EngineContext, lane: Lane, live: LiveTurn): Promise<void> {
-  const { store, observer, stats } = context;
-  const { turn } = live;
+  const { sessionId, turnId } = live.turn;
   if (!lane.queued.includes(live)) return live.stop({ finishReason: "cancelled" });
+  // It was withdrawn before, and its end waits for the storage.
+  live.fault.throwIfAborted();
   // Where this fails the turn waits on.
-  await store.withdrawTurn(turn.sessionId, turn.turnId);
+  await context.store.withdrawTurn(sessionId, turnId);
+  void endWithdrawn(context, lane, live);
+  if (!(await endUnlessStuck(live))) live.fault.throwIfAborted();
+}
+
+/** Records the end of a turn that was withdrawn, as soon as the storage takes it. Never throws. */
+async function endWithdrawn(context: EngineContext, lane: Lane, live: LiveTurn): Promise<void> {
+  const { observer, stats } = context;
+  const { turn } = live;
   let end: TurnEnd | undefined;
   try {
     end = await recordWithdrawal(context, live);
@@ -200,7 +213,6 @@ export async function withdraw(context: EngineContext, lane: Lane, live: LiveTur
   } catch (error) {
     observer.turnFailed(turn, error);
     live.fail(error instanceof ChatError ? error : storageUnavailable(error));
-    throw error;
   } finally {
     // One that could not be ended is ended by the next start of the program.
     lane.queued.splice(lane.queued.indexOf(live), 1);

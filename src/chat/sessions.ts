@@ -7,6 +7,7 @@ import { retryUntil } from "./retry.ts";
 import { withdraw } from "./run-turns.ts";
 import type { GenerationConfig, Principal, Session, SessionDetails } from "./session.ts";
 import type { RequestKey, SessionChanges } from "./store.ts";
+import { endUnlessStuck, refuseWhileStuck } from "./stuck-turn.ts";
 import { digest, sorted } from "./turn-request.ts";
 
 /** Settings of a session that is to be created; what is empty is the server's choice. */
@@ -69,7 +70,7 @@ export async function createSession(
 
 /**
  * Changes what is different; where nothing is, the session keeps its etag and nobody is told. Throws `not_found`,
- * `aborted`/ETAG_MISMATCH, `invalid_argument`/MODEL_UNKNOWN.
+ * `aborted`/ETAG_MISMATCH, `invalid_argument`/MODEL_UNKNOWN, `unavailable`/STORAGE_UNAVAILABLE.
  */
 export async function updateSession(
   context: EngineContext,
@@ -83,6 +84,7 @@ export async function updateSession(
   const model = modelId === undefined ? {} : { model: models.resolve(modelId).info.modelId };
   return lane.serially(async () => {
     if (lane.deleted) throw sessionNotFound(sessionId);
+    refuseWhileStuck(lane);
     const before = await requireSession(context, principal, sessionId);
     const changed = differing(before, { ...changes, ...model });
     const fields = Object.keys(changed).map(fieldName);
@@ -142,7 +144,11 @@ function orderOf(value: string | object): unknown {
 /** How long readers of a deleted session are given to take that in. */
 const lastWordsMs = 500;
 
-/** Cancels what runs and waits, tells the session's readers, then removes everything (rule 16). */
+/**
+ * Cancels what runs and waits, tells the session's readers, then removes everything (rule 16). Throws `not_found`, and
+ * `unavailable`/STORAGE_UNAVAILABLE where the storage takes no writes: the session is there then, and is not removed
+ * later; what was cancelled comes to its end.
+ */
 export async function deleteSession(
   context: EngineContext,
   principal: Principal,
@@ -159,12 +165,13 @@ export async function deleteSession(
 export async function removeSession(context: EngineContext, lane: Lane): Promise<void> {
   const { store, log, clock, givenUp } = context;
   const { principal, sessionId } = lane;
+  refuseWhileStuck(lane);
   const settle = lane.beginDeletion();
   try {
     for (const waiting of lane.queued.slice()) await withdraw(context, lane, waiting);
     const { running } = lane;
     running?.stop({ finishReason: "cancelled" });
-    await running?.ended;
+    if (running) await endUnlessStuck(running);
     await store.deleteSession(principal, sessionId, clock.now());
     lane.deleted = true;
     tellList(context, principal, sessionId, "session_deleted");

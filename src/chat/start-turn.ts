@@ -29,6 +29,7 @@ import {
 } from "./run-turns.ts";
 import type { Principal, Session } from "./session.ts";
 import type { AcquiredTurn, NewTurn, RequestKey } from "./store.ts";
+import { endUnlessStuck, refuseWhileStuck } from "./stuck-turn.ts";
 import type { Turn } from "./turn.ts";
 import { fingerprintOf, type TurnRequest } from "./turn-request.ts";
 
@@ -90,6 +91,7 @@ async function openSession(start: Start): Promise<StartedTurn> {
   const session = newSessionOf(context, principal, request);
   const model = context.models.resolve(session.model);
   const lane = addLane(context, { ...session, epoch: 1 });
+  refuseOtherEpoch(lane, request.afterEpoch);
   return lane.serially(async () => {
     const started = await admit(start, async () => {
       const turn = await planTurn(context, session, model, request);
@@ -111,6 +113,8 @@ async function startInSession(start: Start, lane: Lane, session: Session): Promi
   const twin = isPlain ? undefined : await findRepeated(start);
   if (twin) return twin;
   if (lane.deleted) throw sessionNotFound(lane.sessionId);
+  refuseOtherEpoch(lane, request.afterEpoch);
+  refuseWhileStuck(lane);
   if (context.drain.isDraining) throw serverDraining();
   const model = context.models.resolve(request.modelId || session.model);
   return admit(start, async () => {
@@ -134,7 +138,7 @@ async function makeWay(start: Start, lane: Lane, session: Session, model: Model)
   for (const waiting of lane.queued.slice()) await withdraw(context, lane, waiting);
   const { running } = lane;
   running?.stop({ finishReason: "cancelled" });
-  await running?.ended;
+  if (running) await endUnlessStuck(running);
 }
 
 /** Throws where the request would be refused once the way is clear: then nothing is to be interrupted for it. */
@@ -260,7 +264,7 @@ async function join(
     const afterSequence = Math.max(request.afterSequence, live.startsAfter);
     return { sessionId, turnId, model: live.turn.model, afterSequence, epoch };
   }
-  await live?.ended;
+  if (live) await endUnlessStuck(live);
   const stored = await context.store.getTurn(principal, sessionId, turnId);
   const end = stored?.end;
   const startsAfter = (end?.layout[0]?.sequence ?? 1) - 1;

@@ -33,6 +33,9 @@ for (const lane of plainLanes) {
     const lost = await failureOf(collect(chat.watchSession(cursor)));
     const { metadata } = assertError(lost, Code.DataLoss, "EPOCH_CHANGED");
     assert.equal(metadata.epoch, "2");
+    const fresh = { sessionId, message: "lost", afterEpoch: 1 };
+    const refused = await failureOf(collect(chat.streamChat(fresh)));
+    assert.equal(assertError(refused, Code.DataLoss, "EPOCH_CHANGED").metadata.epoch, "2");
     const { messages, lastSequence, epoch } = await chat.listMessages({ sessionId });
     assert.deepEqual([messages.length, epoch], [2, 2]);
     assert.equal(lastSequence, sequence, "no sequence is used twice");

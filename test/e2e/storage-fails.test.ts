@@ -30,17 +30,23 @@ type Fault = {
   end(probe: Probe): Promise<void>;
 };
 
+/** What the operator is told; the health check comes where the fault lasts. */
+const expectErrors = /STORAGE_UNAVAILABLE|the storage fails: health says NOT_SERVING/;
+
+/** The one that refuses every write, however small. */
+const readOnly: Fault = {
+  name: "a database that may not be written",
+  begin: (probe) => probe("setReadOnly", { isReadOnly: true }),
+  end: (probe) => probe("setReadOnly", { isReadOnly: false }),
+};
+
 const faults: readonly Fault[] = [
   {
     name: "a full disk",
     begin: (probe) => probe("limitPages", { pagesMax: 1 }),
     end: (probe) => probe("limitPages", { pagesMax: 0 }),
   },
-  {
-    name: "a database that may not be written",
-    begin: (probe) => probe("setReadOnly", { isReadOnly: true }),
-    end: (probe) => probe("setReadOnly", { isReadOnly: false }),
-  },
+  readOnly,
 ];
 
 const chosen = lanes.filter(
@@ -53,7 +59,7 @@ for (const fault of faults) for (const lane of chosen) testFault(fault, lane);
 function testFault(fault: Fault, lane: Lane): void {
   test(`${fault.name} in mid turn ends the turn, not the server (${lane.name})`, async (t) => {
     const { storage, probe } = await openStorage(t);
-    const app = await startApp(t, { overrides: { storage }, expectErrors: /STORAGE_UNAVAILABLE/ });
+    const app = await startApp(t, { overrides: { storage }, expectErrors });
     app.defer(() => fault.end(probe));
     const { chat } = connectLane(app, lane);
     const kept = await chat.sendMessage({ message: "Before", modelId: "scripted:say" });
@@ -110,6 +116,45 @@ function testFault(fault: Fault, lane: Lane): void {
     assert.equal(next.text, "On");
   });
 }
+
+for (const lane of chosen) {
+  test(`what is asked of a session whose turn waits for the storage is refused, and not done later (${lane.name})`, async (t) => {
+    const { storage, probe } = await openStorage(t);
+    const app = await startApp(t, { overrides: { storage }, expectErrors });
+    app.defer(() => readOnly.end(probe));
+    const { chat } = connectLane(app, lane);
+    const stream = openStreamChat(chat, { message: "Count", modelId: "scripted:2000x2" });
+    const { sessionId } = await stream.first(({ chunkNumber }) => chunkNumber === 5);
+
+    await readOnly.begin(probe);
+    const title = { sessionId, title: "New" };
+    const calls = [
+      () => chat.deleteSession({ sessionId }, patient),
+      () => chat.cancelTurn({ sessionId }, patient),
+      () => chat.updateSession(title, patient),
+      () => chat.sendMessage({ sessionId, message: "On" }, patient),
+      () => chat.deleteSession({ sessionId }, patient),
+    ];
+    for (const call of calls) {
+      const error = await failureOf(call());
+      assert.ok(assertError(error, Code.Unavailable, "STORAGE_UNAVAILABLE").retryMs);
+    }
+    assertError((await stream.ended) ?? assert.fail(), Code.Unavailable, "STORAGE_UNAVAILABLE");
+
+    await readOnly.end(probe);
+    await collect(chat.watchSession({ sessionId, untilIdle: true }));
+    const { messages } = await chat.listMessages({ sessionId });
+    assert.deepEqual(
+      messages.map(({ state }) => state),
+      [Message_State.COMPLETE, Message_State.PARTIAL],
+    );
+    assert.equal((await chat.updateSession(title)).session?.title, "New");
+    await chat.deleteSession({ sessionId });
+  });
+}
+
+/** Past this a call counts as hanging. */
+const patient = { timeoutMs: 10_000 };
 
 /** The storage that users have, whose disk a test can fill. */
 async function openStorage(t: TestContext): Promise<{ storage: Storage; probe: Probe }> {

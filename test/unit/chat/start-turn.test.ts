@@ -87,6 +87,27 @@ describe("starting a turn", () => {
     assert.equal(engine.runningTurns(), 1);
   });
 
+  it("is refused for a cursor of another epoch, before the turn exists", async (t) => {
+    const { engine, start, createSession, texts } = await openEngine(t);
+    const sessionId = await createSession();
+    const changed = { kind: "data_loss", reason: "EPOCH_CHANGED", metadata: { epoch: "1" } };
+    for (const requestId of ["", "request"]) {
+      const request = { sessionId, requestId, afterSequence: 0, afterEpoch: 2 };
+      await assert.rejects(start(request), changed);
+      await assert.rejects(start({ ...request, sessionId: "" }), changed);
+    }
+    assert.deepEqual(await texts(sessionId), []);
+    const page = { pageSize: 10, pageToken: "", query: "" };
+    const { items } = await engine.listSessions(localCaller, page);
+    assert.deepEqual(
+      items.map((session) => session.sessionId),
+      [sessionId],
+    );
+    // The key was not used up, and 0 says nothing.
+    assert.ok(await start({ sessionId, requestId: "request", afterEpoch: 1 }));
+    assert.ok(await start({ sessionId, afterEpoch: 0 }));
+  });
+
   it("needs a session for what is about messages that are there", async (t) => {
     const { start } = await openEngine(t);
     for (const type of ["edit", "regenerate", "continue"] as const) {

@@ -295,7 +295,7 @@ describe("a model that fails", () => {
   });
 });
 
-const busy = { reason: "SESSION_BUSY" };
+const unavailable = { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" };
 
 describe("storage that fails", () => {
   it("in mid reply: readers get the fault, no sequence is used, and the recorded end follows", async (t) => {
@@ -319,7 +319,7 @@ describe("storage that fails", () => {
     goOn.resolve();
     await assert.rejects(events.next(), { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" });
     assert.equal(aborted?.aborted, true);
-    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), busy);
+    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), unavailable);
     mend("append");
     await until(() => engine.runningTurns() === 0);
 
@@ -368,7 +368,7 @@ describe("storage that fails", () => {
     const turn = await start();
     await assert.rejects(read(turn), { reason: "STORAGE_UNAVAILABLE" });
     assert.equal(endOf(await recordedEvents(log, turn.sessionId)).finishReason, "stop");
-    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), busy);
+    await assert.rejects(start({ sessionId: turn.sessionId, onBusy: "reject" }), unavailable);
     mend("endTurn");
     await until(() => engine.runningTurns() === 0);
     assert.deepEqual(await texts(turn.sessionId), ["user: Hi", "model: Hello"]);

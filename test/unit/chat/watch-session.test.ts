@@ -200,7 +200,7 @@ describe("watching a session", () => {
 
   it("is told when the storage fails under a turn, and may come again", async (t) => {
     const { port: log, fail, mend } = createFaulty(await openMemoryLog());
-    const { start, watch, cancel, recorded } = await openEngine(t, {
+    const { start, watch, cancel, recorded, ended } = await openEngine(t, {
       log,
       generate: waitingAfter("a"),
     });
@@ -211,10 +211,11 @@ describe("watching a session", () => {
     const next = watching.next();
     await settle();
     fail("append");
-    const cancelled = cancel(sessionId);
-    await assert.rejects(next, { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" });
+    const unavailable = { kind: "unavailable", reason: "STORAGE_UNAVAILABLE" };
+    const calls = [next, cancel(sessionId)];
+    await Promise.all(calls.map((call) => assert.rejects(call, unavailable)));
     mend("append");
-    await cancelled;
+    await until(() => ended.length === 1);
     const rest = await Array.fromAsync(watch({ sessionId, afterSequence: 3, untilIdle: true }));
     assert.deepEqual(kindsOf(rest), ["watching", "end", "live"]);
   });
