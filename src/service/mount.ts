@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
@@ -144,14 +144,11 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   if (stream) values.set(callStreamKey, stream);
   const call = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, values);
   values.set(clientSignalKey, call.signal);
-  const ended = new AbortController();
-  const endCall = (reason: unknown) => ended.abort(reason);
-  values.set(peerKey, { ...forms.peerOf(request), endCall });
-  const response = await handler({
-    ...call,
-    signal: AbortSignal.any([call.signal, ended.signal]),
-    body: isEnveloped ? wholeMessages(body) : body,
-  });
+  const peer = forms.peerOf(request);
+  const { signal, endCall } = endable(call.signal, canEnd(headers, peer));
+  values.set(peerKey, { ...peer, endCall });
+  const requestBody = isEnveloped ? wholeMessages(body) : body;
+  const response = await handler({ ...call, signal, body: requestBody });
   const refusal = refusalOf(response.status, request, method);
   if (refusal) {
     const { error, status } = refusal;
@@ -171,6 +168,19 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
     request.log[level]({ err: error, rpc: handler.requestPath }, "the response was cut off");
   });
   return reply;
+}
+
+/** Whether the call has a credential, which may run out before the call is over. */
+function canEnd({ authorization }: IncomingHttpHeaders, { certificate }: Peer): boolean {
+  return authorization !== undefined || certificate !== undefined;
+}
+
+/** A signal with a way to abort it; the plain one where nobody will, which is cheaper. */
+function endable(signal: AbortSignal, canEnd: boolean) {
+  if (!canEnd) return { signal, endCall: () => undefined };
+  const ended = new AbortController();
+  const endCall = (reason: unknown) => ended.abort(reason);
+  return { signal: AbortSignal.any([signal, ended.signal]), endCall };
 }
 
 /** What Connect refuses by an HTTP status alone, with the words that it has not. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import { createContextKey } from "@connectrpc/connect";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -16,12 +17,14 @@ export const requestBodyKey = createContextKey<RequestBody | undefined>(undefine
 /**
  * The bytes of a request's body. Once the response has left, what is still to come is discarded: a client that
  * was refused in mid upload would otherwise wait for somebody to read on, and on HTTP/1.1 not see the answer.
- * How long it may send is the listener's bound, and the call's deadline.
+ * How long it may send is the listener's bound, and the call's deadline; on HTTP/2 what `endAnsweredEarly` says.
  */
 export function readBody(request: IncomingMessage, response: ServerResponse): RequestBody {
   // Ending the iteration must not destroy the request, and the connection with it.
   const body: AsyncIterableIterator<Uint8Array> = request.iterator({ destroyOnReturn: false });
-  response.once("finish", () => {
+  // On HTTP/2 the response itself finishes only when its stream is closed, and that waits for this.
+  const answer = "stream" in response ? (response.stream as ServerHttp2Stream) : response;
+  answer.once("finish", () => {
     const discard = () => void request.resume();
     body.return?.().then(discard, discard);
   });
