@@ -63,7 +63,7 @@ function spawnServer(t: TestContext, options: ServerOptions): ServerProcess {
   const { env, cwd = temporaryFolder(t), nodeArgs = [] } = options;
   const child = spawn(process.execPath, [...nodeArgs, bin, "serve"], {
     cwd,
-    env: { ...bareEnv(), PORT: "0", SCRIPTED_MODEL: "1", ELIZA_WORDS_PER_SECOND: "0", ...env },
+    env: { ...bareEnv(), ...serverEnv, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
@@ -102,6 +102,14 @@ function spawnServer(t: TestContext, options: ServerOptions): ServerProcess {
     },
   };
 }
+
+/** Any port, no waiting, and no refusals because the machine is busy. */
+const serverEnv: Env = {
+  PORT: "0",
+  SCRIPTED_MODEL: "1",
+  ELIZA_WORDS_PER_SECOND: "0",
+  EVENT_LOOP_DELAY_SHED_MS: "0",
+};
 
 /** Enough of the environment to run in; nothing that would configure the server. */
 function bareEnv(): Env {

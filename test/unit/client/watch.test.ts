@@ -342,6 +342,24 @@ test("untilIdle ends the watch once nothing runs, also across a cut", { timeout 
   assert.deepEqual(seen, ["1", "2", "3", "live"]);
 });
 
+test("a watch asks for the session list where it is told to, on every connection", {
+  timeout,
+}, async (t) => {
+  const { client, chat, server, clock, faults } = createMemoryClient(t);
+  append(chat.openSession("s"), 1);
+  faults.push({ cutAfter: 1 });
+  const watch = client.session("s").watch({ sessionList: true });
+  await clock.run(takeUntil(watch, ({ type }) => type === "live"));
+  const other = client.session("s").watch();
+  await clock.run(takeUntil(other, ({ type }) => type === "live"));
+  const asked = server.of("watchSession").map(({ request }) => request);
+  assert.partialDeepStrictEqual(asked, [
+    { sessionList: true },
+    { sessionList: true },
+    { sessionList: false },
+  ]);
+});
+
 test("a stream that the server ends without an error is a loss", { timeout }, async (t) => {
   const { client, chat, server, clock } = createMemoryClient(t);
   append(chat.openSession("s"), 1);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, type TestContext } from "node:test";
 import {
   type Browser,
@@ -7,14 +8,19 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
-import { callJson, type TestApp } from "./app.ts";
-import { requireProgram } from "./programs.ts";
+import { callJson, type TestApp } from "../support/app.ts";
+import { requireProgram } from "../support/programs.ts";
+
+/** The browser: CHROMIUM where it is set, else the one in PATH. */
+const executablePath = process.env.CHROMIUM ?? findProgram("chromium");
 
 /** Why the browser tests cannot run here; false where they can. */
-export const skip =
-  process.env.CHROMIUM === undefined
-    ? requireProgram("chromium", ["--version"])
-    : requireProgram(process.env.CHROMIUM, ["--version"]);
+export const skip = requireProgram(executablePath, ["--version"]);
+
+function findProgram(name: string): string {
+  const { stdout } = spawnSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" });
+  return stdout.trim() || name;
+}
 
 const args = [
   "--no-sandbox",
@@ -30,7 +36,7 @@ let launched: Promise<Browser> | undefined;
 /** One browser for all tests of a file; each has a context, and so a storage, of its own. */
 function launch(): Promise<Browser> {
   launched ??= chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath,
     args,
     // Playwright turns on what hides the page's own behaviour in the background.
     ignoreDefaultArgs: ["--disable-backgrounding-occluded-windows"],
@@ -139,8 +145,11 @@ export async function createSession(
  * front.
  */
 export async function setVisible(page: Page, isVisible: boolean): Promise<void> {
-  await page.evaluate((state) => {
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, isVisible ? "visible" : "hidden");
+  await page.evaluate(
+    (state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+      document.dispatchEvent(new Event("visibilitychange"));
+    },
+    isVisible ? "visible" : "hidden",
+  );
 }

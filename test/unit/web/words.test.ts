@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import {
+  FinishReason,
+  MessageSchema,
+  ServerStatsResponseSchema,
+} from "../../../src/gen/chat/chat_pb.ts";
+import { usageWords } from "../../../web/src/chat/usage-words.ts";
+import { safeUrl } from "../../../web/src/markdown/safe-url.ts";
+import { pathOf, routeOf } from "../../../web/src/route/route.ts";
+import { finishWords } from "../../../web/src/session/finish-words.ts";
+import { toMessageView } from "../../../web/src/session/session-view.ts";
+import { titleFrom } from "../../../web/src/session/title.ts";
+import { ratesOf } from "../../../web/src/status/rates.ts";
+
+test("a title is the first words of a message, on one line", () => {
+  assert.equal(titleFrom("  # Why is\n the **sky** blue? "), "Why is the sky blue?");
+  const long = titleFrom("word ".repeat(40));
+  assert.ok(long.length <= 61 && long.endsWith("word…"), long);
+  assert.equal(titleFrom("🙂".repeat(80)), `${"🙂".repeat(60)}…`);
+});
+
+test("links are followed by three schemes alone", () => {
+  for (const href of ["https://a.example/", "http://a.example/", "mailto:a@b.example"]) {
+    assert.equal(safeUrl(href)?.href, href);
+  }
+  for (const href of [
+    "javascript:1",
+    "JAVASCRIPT:1",
+    "data:text/html,1",
+    "/s/x",
+    "#x",
+    "",
+    "//a",
+  ]) {
+    assert.equal(safeUrl(href), undefined, href);
+  }
+  assert.equal(safeUrl(undefined), undefined);
+});
+
+test("every route has a path, and every path a route", () => {
+  for (const route of [
+    { page: "status" },
+    { page: "chat", sessionId: "" },
+    { page: "chat", sessionId: "a b/ü" },
+  ] as const) {
+    assert.deepEqual(routeOf(pathOf(route)), route);
+  }
+  for (const path of ["/nowhere", "/s/", "/s/%zz", "/s/a/b"]) {
+    assert.deepEqual(routeOf(path), { page: "chat", sessionId: "" }, path);
+  }
+});
+
+test("every end but STOP has words, and a known reason has its own", () => {
+  for (const reason of Object.values(FinishReason)) {
+    if (typeof reason !== "number" || reason === FinishReason.UNSPECIFIED) continue;
+    assert.equal(finishWords(reason, "") === undefined, reason === FinishReason.STOP);
+  }
+  assert.equal(finishWords(FinishReason.FAILED, "MODEL_RETIRED")?.title, "The model is gone");
+});
+
+test("what a reply cost is said with what is known of it", () => {
+  const usage = { inputTokens: 1_204, outputTokens: 310, thinkingTokens: 5, estimated: true };
+  const view = toMessageView(create(MessageSchema, { model: "m", usage }));
+  assert.equal(usageWords(view), "m · about 1,204 tokens in, 310 out · 5 thinking");
+  const timed = { ...view, usage: undefined, firstChunkMs: 42, totalMs: 3_140 };
+  assert.equal(usageWords(timed), "m · first word 0.042 s · 3.1 s");
+});
+
+test("rates are between two samples, and never below zero when a server was started again", () => {
+  const sample = (at: number, totalRequests: number, outputTokens: bigint) => ({
+    at,
+    stats: create(ServerStatsResponseSchema, { totalRequests, outputTokens, activeStreams: 3 }),
+  });
+  const rates = ratesOf([sample(0, 10, 100n), sample(2_000, 12, 300n), sample(4_000, 0, 0n)]);
+  assert.deepEqual(
+    rates.map(({ turnsPerMinute, tokensPerSecond, streams }) => [
+      turnsPerMinute,
+      tokensPerSecond,
+      streams,
+    ]),
+    [
+      [0, 0, 3],
+      [60, 100, 3],
+      [0, 0, 3],
+    ],
+  );
+});

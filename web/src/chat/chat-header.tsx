@@ -1,0 +1,35 @@
+import { ModelSelect } from "../settings/model-select.tsx";
+import type { SessionSettingsHandle } from "../settings/use-session-settings.ts";
+import { IconButton } from "../ui/icon-button.tsx";
+
+/** The chat's title, its model, and the way to its settings. */
+export function ChatHeader({
+  sessionId,
+  settings,
+  onMenu,
+  onSettings,
+}: {
+  sessionId: string;
+  settings: SessionSettingsHandle;
+  onMenu: () => void;
+  onSettings: () => void;
+}) {
+  const title = sessionId === "" ? "New chat" : settings.title;
+  return (
+    <header className="bar">
+      <title>{title === "" ? "chatwire" : `${title} · chatwire`}</title>
+      <IconButton
+        className="menu-button"
+        icon="menu"
+        label="Open the list of chats"
+        onClick={onMenu}
+      />
+      <h1 title={title}>{title}</h1>
+      <ModelSelect
+        value={settings.current.modelId}
+        onChange={(modelId) => settings.save({ ...settings.current, modelId })}
+      />
+      <IconButton icon="settings" label="Settings of this chat" onClick={onSettings} />
+    </header>
+  );
+}

@@ -1,0 +1,43 @@
+import { type FormEvent, type KeyboardEvent, useState } from "react";
+
+/** A message of the user that is being rewritten; what came after it goes when it is sent. */
+export function EditMessage({
+  text: before,
+  onSave,
+  onCancel,
+}: {
+  text: string;
+  onSave: (text: string) => void;
+  onCancel: () => void;
+}) {
+  const [text, setText] = useState(before);
+  const submit = (event: FormEvent | KeyboardEvent) => {
+    event.preventDefault();
+    if (text.trim() !== "") onSave(text);
+  };
+  return (
+    <form className="message edit-message" data-role="user" onSubmit={submit}>
+      <textarea
+        aria-label="Your message"
+        // biome-ignore lint/a11y/noAutofocus: the button that was pressed asks for it.
+        autoFocus
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") onCancel();
+          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing)
+            submit(event);
+        }}
+      />
+      <p className="small">What came after this message will be replaced.</p>
+      <div className="buttons">
+        <button type="button" className="quiet" onClick={onCancel}>
+          Cancel
+        </button>
+        <button type="submit" className="primary" disabled={text.trim() === ""}>
+          Send
+        </button>
+      </div>
+    </form>
+  );
+}

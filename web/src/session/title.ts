@@ -1,0 +1,14 @@
+const charactersMax = 60;
+
+/** A title made of a message's first words: one line, cut between words where that is possible. */
+export function titleFrom(text: string): string {
+  const line = text
+    .replace(/[#>*`_~]+/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  const characters = Array.from(line);
+  if (characters.length <= charactersMax) return line;
+  const cut = characters.slice(0, charactersMax).join("");
+  const space = cut.lastIndexOf(" ");
+  return `${space > charactersMax / 2 ? cut.slice(0, space) : cut}…`;
+}

@@ -1,0 +1,42 @@
+import type { SessionInfoResponse } from "../../../src/gen/chat/chat_pb.ts";
+import { useApp, useObservable } from "../app-context.ts";
+import { errorWords } from "../client/error-words.ts";
+import type { SessionSettings } from "./session-settings.ts";
+
+/** A session's title and settings, and how to change the latter. */
+export type SessionSettingsHandle = {
+  readonly title: string;
+  readonly current: SessionSettings;
+  /** Saves them; for a chat that is about to begin they are kept for its first message. */
+  readonly save: (settings: SessionSettings) => void;
+};
+
+/** The settings of a session; an empty id is the chat that is to begin. */
+export function useSessionSettings(
+  sessionId: string,
+  info: SessionInfoResponse | undefined,
+): SessionSettingsHandle {
+  const { newChat, chat, notices, noteError, sessions } = useApp();
+  const kept = useObservable(newChat.settings);
+  if (sessionId === "") return { title: "", current: kept, save: newChat.set };
+  return {
+    title: info?.title ?? "",
+    current: {
+      modelId: info?.model ?? "",
+      systemInstruction: info?.systemInstruction ?? "",
+      generation: info?.generation,
+    },
+    save({ generation, ...settings }) {
+      const request = { ...settings, ...(generation && { generation }), etag: info?.etag ?? "" };
+      const updateMask = ["model_id", "system_instruction", "generation"];
+      chat
+        .session(sessionId)
+        .update({ ...request, updateMask })
+        .catch((error: unknown) => {
+          noteError(error);
+          notices.tell({ text: errorWords(error), tone: "error" });
+        })
+        .finally(() => void sessions.get(sessionId).loadInfo());
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import { useApp, useObservable } from "../app-context.ts";
+import { IconButton } from "./icon-button.tsx";
+
+/** The page's notices, read out as they come. */
+export function NoticeList() {
+  const { notices } = useApp();
+  const list = useObservable(notices.list);
+  return (
+    <div className="notices" role="status" aria-live="polite">
+      {list.map(({ id, text, tone, action }) => (
+        <div key={id} className="notice" data-tone={tone}>
+          <span>{text}</span>
+          {action && (
+            <button
+              type="button"
+              className="notice-action"
+              onClick={() => {
+                action.run();
+                notices.dismiss(id);
+              }}
+            >
+              {action.label}
+            </button>
+          )}
+          <IconButton icon="close" label="Dismiss" onClick={() => notices.dismiss(id)} />
+        </div>
+      ))}
+    </div>
+  );
+}
