@@ -26,6 +26,7 @@ import { createScriptedProvider } from "./model/scripted.ts";
 import { type LogStream, loggerOptions } from "./observability/logger.ts";
 import { openObservability } from "./observability/observability.ts";
 import { answerUnknownPath, answerUnknownPaths } from "./service/access.ts";
+import { endAnsweredEarly } from "./service/answered-early.ts";
 import { toConnectError } from "./service/convert-errors.ts";
 import { createCredentialWatch } from "./service/credential-watch.ts";
 import { createOpenCalls } from "./service/open-calls.ts";
@@ -154,6 +155,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const stopping = new AbortController();
   const shutdown = new AbortController();
   setAnswerHeaders(fastify);
+  endAnsweredEarly(fastify);
   guardRequests(fastify, config);
   await allowOrigins(fastify, config.corsOrigins);
   answerUnknownPaths(fastify);
