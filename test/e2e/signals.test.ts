@@ -33,6 +33,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       assertError(refused, Code.Unavailable, "SERVER_DRAINING");
       const joined = openStreamChat(other(), { sessionId, message: "one", requestId: lane.name });
       assert.equal(await joined.ended, undefined);
+      // Each reads at its own pace.
+      assert.equal(await running.ended, undefined);
       assert.deepEqual(joined.recorded(), running.recorded());
     };
     await Promise.all(calls.map(check));
