@@ -14,7 +14,7 @@ const groups: Readonly<Record<string, Group>> = {
   unit: { files: ["test/unit/**/*.test.ts"], concurrency: 3 },
   contract: { files: ["test/contract/**/*.test.ts"], concurrency: 2 },
   e2e: { files: ["test/e2e/**/*.test.ts"], concurrency: 4 },
-  browser: { files: ["test/browser/**/*.test.ts"], concurrency: 2 },
+  browser: { files: ["test/browser/**/*.test.ts"], concurrency: 3 },
   chaos: { files: ["test/crash/**/*.test.ts", "test/soak/**/*.test.ts"], concurrency: 2 },
   // They measure paces, and so run alone.
   hostile: { files: ["test/hostile/**/*.test.ts"], concurrency: 1 },
