@@ -24,7 +24,11 @@ export type DatabaseFindings = {
 };
 
 /** Whether the database can be used, or made. Reads all of it; a server may be using it. */
-export async function checkDatabase(database: Database, now: number): Promise<DatabaseFindings> {
+export async function checkDatabase(
+  database: Database,
+  now: number,
+  canWrite: (path: string) => boolean = isWritable,
+): Promise<DatabaseFindings> {
   const { ok, failed } = reportOf("database");
   if (database.type === "memory") {
     return { findings: [ok("memory: keeps nothing when the server ends")], holderUrl: "" };
@@ -32,7 +36,7 @@ export async function checkDatabase(database: Database, now: number): Promise<Da
   const exists = existsSync(database.path);
   const file = exists ? realpathSync(database.path) : database.path;
   const folder = nearestFolder(file);
-  const places = [checkAccess(file, folder, exists), ...checkRoom(file, folder)];
+  const places = [checkAccess({ file, folder, exists, canWrite }), ...checkRoom(file, folder)];
   if (!exists) return { findings: places, holderUrl: "" };
   const modules = await loadModules([storeModule, eventLogModule]);
   try {
@@ -57,7 +61,14 @@ function nearestFolder(file: string): string {
   return folder;
 }
 
-function checkAccess(file: string, folder: string, exists: boolean): Finding {
+type Place = {
+  file: string;
+  folder: string;
+  exists: boolean;
+  canWrite: (path: string) => boolean;
+};
+
+function checkAccess({ file, folder, exists, canWrite }: Place): Finding {
   const { ok, failed } = reportOf("database");
   if (!statSync(folder).isDirectory()) {
     return failed(`${folder} is no folder`, "set DATABASE_URL to another place");
@@ -73,7 +84,8 @@ function checkAccess(file: string, folder: string, exists: boolean): Finding {
   return ok(exists ? file : `${file} will be made`);
 }
 
-function canWrite(path: string): boolean {
+/** Whether this account may read and write it; root may always. */
+function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
     return true;
