@@ -11,7 +11,7 @@ import { ChatError } from "./chat/errors.ts";
 import { isLoopback } from "./config/loopback.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { peerOf as connectionOf } from "./listener/peer.ts";
-import { createRequestGuard, requestFacts } from "./listener/request-guard.ts";
+import { createRequestGuard, isLoopbackHost, requestFacts } from "./listener/request-guard.ts";
 import { createProxyFetch } from "./model/proxy-fetch.ts";
 import { guardAccess } from "./service/access.ts";
 import { type AuthRefusal, causeOf, identify, type Peer, scopeMissing } from "./service/gate.ts";
@@ -100,7 +100,7 @@ export function peerOf(request: FastifyRequest): Peer {
       fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
       validUntil: certificate.validUntil,
     },
-    isFromElsewhere: isForwarded || !isLocalName(request.hostname),
+    isFromElsewhere: isForwarded || !isLoopbackHost(nameOf(request.hostname)),
   };
 }
 
@@ -124,13 +124,12 @@ const proxyHeaders = [
   "x-real-ip",
 ];
 
-/** Names under `localhost` never leave the machine (RFC 6761 section 6.3). */
-function isLocalName(hostname: string): boolean {
-  const name = hostname
+/** A Host header's name as the guard compares names: without brackets and the last dot, in lower case. */
+function nameOf(hostname: string): string {
+  return hostname
     .replace(/^\[(.*)\]$/, "$1")
     .replace(/\.$/, "")
     .toLowerCase();
-  return name.endsWith(".localhost") || isLoopback(name);
 }
 
 /** Lets pages of these origins call us; without any, browsers keep to our own pages. */

@@ -102,7 +102,7 @@ loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
 /** Names under `localhost` never leave the machine (RFC 6761 section 6.3), so they cannot be rebound. */
-function isLoopbackHost(host: string): boolean {
+export function isLoopbackHost(host: string): boolean {
   const family = isIP(host);
   if (family !== 0) return loopback.check(host, family === 4 ? "ipv4" : "ipv6");
   return host === "localhost" || host.endsWith(".localhost");

@@ -44,7 +44,7 @@ export interface Observability {
   close(): Promise<void>;
 }
 
-/** Puts together what watches the server; see docs/metrics.md and docs/observability.md. */
+/** Puts together what watches the server; see docs/metrics.md and docs/logs-and-traces.md. */
 export async function openObservability(options: ObservabilityOptions): Promise<Observability> {
   const { log, models, logContent, otlpEndpoint: endpoint, now, sources } = options;
   const registry = new Registry();

@@ -158,7 +158,11 @@ async function startWriter(workerData: WorkerOptions): Promise<{ worker: Worker;
 /** Where it cannot be started the writing thread is closed. */
 async function startReader(workerData: ReaderOptions, writer: Worker): Promise<Worker> {
   const reader = new Worker(siblingModule("reader", import.meta.url), { workerData });
-  const [reply]: ReaderReply[] = await once(reader, "message");
+  // A thread that dies before it has answered has no message, but an error.
+  const [reply]: ReaderReply[] = await once(reader, "message").catch(async (error: unknown) => {
+    await askToClose(writer);
+    throw error;
+  });
   if (reply?.type === "ready") return reader;
   await reader.terminate();
   await askToClose(writer);
