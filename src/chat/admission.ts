@@ -15,9 +15,3 @@ export interface Admission {
   /** Takes back what `admitTurn` counted, because no turn came of it. Never throws. */
   giveBack(caller: Caller): Promise<void>;
 }
-
-/** Lets everything begin. */
-export const openAdmission: Admission = {
-  admitTurn: async () => undefined,
-  giveBack: async () => undefined,
-};

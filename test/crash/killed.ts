@@ -1,4 +1,3 @@
-import { openAdmission } from "../../src/chat/admission.ts";
 import { localCaller } from "../../src/chat/caller.ts";
 // A server without a wire that kills itself at a chosen step of its storage:
 //   node killed.ts <converse|recover> <database> <journal> <step, 0 for none>
@@ -9,6 +8,7 @@ import { createModelCatalog } from "../../src/chat/model-catalog.ts";
 import { silentRun } from "../../src/chat/observer.ts";
 import { loadConfig } from "../../src/config.ts";
 import { openStorage } from "../../src/storage.ts";
+import { openAdmission } from "../support/admission.ts";
 import { createCall } from "../support/calls.ts";
 import { watchRequest } from "../support/engine.ts";
 import { converse, createTalk } from "./conversation.ts";

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { openAdmission } from "../../src/chat/admission.ts";
 import { localCaller } from "../../src/chat/caller.ts";
 import { newId, systemClock } from "../../src/chat/clock.ts";
 import { createEngine, type StartedTurn } from "../../src/chat/engine.ts";
@@ -20,6 +19,7 @@ import type { Watched, WatchRequest } from "../../src/chat/watch-session.ts";
 import type { RetainedEventLog } from "../../src/event-log/log.ts";
 import { createMemoryEventLog } from "../../src/event-log/memory.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
+import { openAdmission } from "./admission.ts";
 import { createCall, type TestCall } from "./calls.ts";
 import {
   createModel,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openAdmission } from "../../../src/chat/admission.ts";
 import { newId, systemClock } from "../../../src/chat/clock.ts";
 import {
   addLane,
@@ -14,6 +13,7 @@ import { createModelCatalog } from "../../../src/chat/model-catalog.ts";
 import { silentRun } from "../../../src/chat/observer.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { openAdmission } from "../../support/admission.ts";
 import { createCall } from "../../support/calls.ts";
 import { createSession, openMemoryLog } from "../../support/engine.ts";
 import { createFaulty } from "../../support/faults.ts";
