@@ -164,24 +164,31 @@ test("a message whose answer is lost is answered once", { skip }, async (t) => {
   assert.equal((await app.metrics()).get("chatwire_scripted_model_calls_total"), 1);
 });
 
-test("a reload while a message is on its way sends it again under its own id", {
-  skip,
-}, async (t) => {
-  const app = await startApp(t);
-  const sessionId = await createSession(app, { modelId: "scripted:3x1" });
-  const browser = await openBrowser(t, app, { expectErrors: /ERR_|Failed to load resource/ });
-  const page = await browser.open(`/s/${sessionId}`);
-  const ids = await interceptSending(page, loseAnswer);
-  const sent = page.waitForRequest(/StreamChat/);
-  await say(page, "Count");
-  await sent;
-  await page.unroute(/StreamChat/);
-  await page.reload();
-  await untilReply(page, "w1 w2 w3");
-  assert.equal(new Set(ids).size, 1);
-  const { json } = await callJson(app, "ListMessages", { sessionId });
-  assert.equal((json.messages as unknown[]).length, 2);
-});
+for (const arrives of [false, true]) {
+  test(`a reload while a message ${arrives ? "waits for its answer" : "is on its way"} sends it again under its own id`, {
+    skip,
+  }, async (t) => {
+    const app = await startApp(t);
+    const sessionId = await createSession(app, { modelId: "scripted:3x1" });
+    const browser = await openBrowser(t, app, { expectErrors: /ERR_|Failed to load resource/ });
+    const page = await browser.open(`/s/${sessionId}`);
+    const held = Promise.withResolvers<void>();
+    const ids = await interceptSending(page, async (route, count) => {
+      if (count > 1) return route.continue();
+      if (arrives) await route.fetch();
+      held.resolve();
+    });
+    await say(page, "Count");
+    await held.promise;
+    await page.reload();
+    await untilReply(page, "w1 w2 w3");
+    assert.equal(ids.length, 2);
+    assert.equal(new Set(ids).size, 1);
+    const { json } = await callJson(app, "ListMessages", { sessionId });
+    assert.equal((json.messages as unknown[]).length, 2);
+    assert.equal((await app.metrics()).get("chatwire_scripted_model_calls_total"), 1);
+  });
+}
 
 /** Decides what becomes of each StreamChat; returns the request_ids that were seen. */
 async function interceptSending(
