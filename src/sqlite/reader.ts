@@ -1,3 +1,4 @@
+import { constants, getPriority, setPriority } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { createBatchRunner } from "./batch.ts";
@@ -11,12 +12,16 @@ import {
   serializeError,
 } from "./protocol.ts";
 
+/** Leaves a third of another thread's share (sched(7)): a checkpoint that writes wait for must not starve. */
+const niceBy = 5;
+
 /**
  * The reading thread: what may be long, beside the thread that writes (worker.ts). In WAL mode neither waits
  * for the other (sqlite.org/wal.html#concurrency): a read sees what was committed before it began, and a
  * passive checkpoint moves the WAL while the other goes on writing it.
  */
 async function main(port: MessagePort, { file, modules }: ReaderOptions): Promise<void> {
+  yieldToOtherThreads();
   const imported: OperationModule[] = await Promise.all(modules.map((url) => import(url)));
   const database = open(file);
   const runBatch = createBatchRunner(
@@ -40,6 +45,15 @@ async function main(port: MessagePort, { file, modules }: ReaderOptions): Promis
     }
   });
   reply(port, { type: "ready" });
+}
+
+/**
+ * Where processors are few, whoever streams goes before whoever lists or searches. Linux alone gives a thread a
+ * priority of its own (setpriority(2), "C library/kernel differences"); elsewhere it would be the process'.
+ */
+function yieldToOtherThreads(): void {
+  if (process.platform !== "linux") return;
+  setPriority(Math.min(getPriority() + niceBy, constants.priority.PRIORITY_LOW));
 }
 
 function open(file: string): DatabaseSync {

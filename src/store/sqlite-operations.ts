@@ -39,7 +39,7 @@ export const migrations: readonly Migration[] = [
 ];
 
 /** How long one slice of background work may take of the worker that appends wait for, milliseconds. */
-const sliceMsMax = 3;
+const sliceMsMax = 1.5;
 
 export const operations = {
   createSession,

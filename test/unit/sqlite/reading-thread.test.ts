@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openProbe, temporaryFolder } from "./probe.ts";
@@ -120,3 +122,22 @@ test("arguments that cannot be cloned fail their read alone", async (t) => {
   assert.deepEqual(await read("texts", undefined), []);
   await refused;
 });
+
+test("on Linux the reading thread goes behind the others, where processors are few", {
+  skip: process.platform === "linux" ? false : "elsewhere threads have no priority of their own",
+}, async (t) => {
+  const own = getPriority();
+  const before = priorities();
+  await openProbe(t, join(await temporaryFolder(t), "a.db"));
+  assert.deepEqual(priorities().toSorted(), [...before, own, Math.min(own + 5, 19)].toSorted());
+  assert.equal(getPriority(), own);
+});
+
+/** The nice values of this process' threads, proc_pid_stat(5). */
+function priorities(): number[] {
+  return readdirSync("/proc/self/task").map((id) => {
+    const stat = readFileSync(`/proc/self/task/${id}/stat`, "utf8");
+    // After the name, which may have spaces, the value is the 17th.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+  });
+}
