@@ -5,7 +5,6 @@ import { ChatError } from "../chat/errors.ts";
  * what it was to the server's own log; it holds nothing secret and is never sent.
  */
 export function unauthenticated(cause: unknown): ChatError {
-  // Neither a colon nor a comma: grpc-js shows those of a status as %3A and %2C.
   const message = "a valid key or token is needed in the authorization header (scheme Bearer)";
   return new ChatError("unauthenticated", "UNAUTHENTICATED", message, { cause });
 }

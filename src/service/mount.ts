@@ -10,7 +10,7 @@ import {
   createContextValues,
   createServiceImplSpec,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -22,6 +22,7 @@ import { type CallStream, callStreamKey } from "./call.ts";
 import { requestIdKey } from "./caller.ts";
 import { toCallError, toConnectError } from "./convert-errors.ts";
 import { authChallenge, type Peer, peerKey } from "./gate.ts";
+import { withPlainMessage } from "./grpc-message.ts";
 import {
   clientSignalKey,
   createReadErrorGate,
@@ -161,8 +162,19 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   copyHeaders(reply);
   ignoreErrors(reply.raw);
   const { header = new Headers(), trailer = new Headers() } = response;
-  if (failedAtOnce(response) && sendTrailersOnly(reply.raw, header, trailer)) return reply;
-  universalResponseToNodeResponse(response, reply.raw).catch((error: unknown) => {
+  if (failedAtOnce(response) && sendTrailersOnly(reply.raw, header, withPlainMessage(trailer))) {
+    return reply;
+  }
+  // The status is in the trailer when the response has ended; it is read then.
+  const told: UniversalServerResponse = response.trailer
+    ? {
+        ...response,
+        get trailer() {
+          return withPlainMessage(trailer);
+        },
+      }
+    : response;
+  universalResponseToNodeResponse(told, reply.raw).catch((error: unknown) => {
     const { code } = ConnectError.from(error);
     const level = code === Code.Aborted || code === Code.Canceled ? "trace" : "debug";
     request.log[level]({ err: error, rpc: handler.requestPath }, "the response was cut off");

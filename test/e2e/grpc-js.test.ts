@@ -11,6 +11,7 @@ import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import { startApp, type TestApp, untilMetrics } from "../support/app.ts";
 import { testCertificate } from "../support/certificate.ts";
+import { connectRaw, streamChatRaw } from "../support/raw-call.ts";
 
 const seed = fileURLToPath(new URL("../fixtures/contract/seed.proto", import.meta.url));
 
@@ -83,6 +84,13 @@ for (const tls of [false, true]) {
     assert.equal(reasonOf(unknown.metadata), "NOT_IMPLEMENTED");
   });
 
+  test(`grpc-js: errors read as they were written over ${over}`, async (t) => {
+    const client = connectSeed(await startApp(t, { tls }));
+    const model_id = "no:such, /model 100%";
+    const refused = await call(client, "CreateSession", { model_id }).catch((e) => e);
+    assert.ok(refused.details.includes(model_id), refused.details);
+  });
+
   test(`grpc-js: a cancel reaches the model over ${over}`, async (t) => {
     const app = await startApp(t, { tls });
     const client = connectSeed(app);
@@ -95,6 +103,15 @@ for (const tls of [false, true]) {
     await untilMetrics(app, (m) => m.get("chatwire_scripted_model_aborts_total") === 1);
   });
 }
+
+test("the message of a failure in mid stream is printable as it is", async (t) => {
+  const session = await connectRaw(await startApp(t));
+  const stream = streamChatRaw(session, { message: "Hi", modelId: "scripted:3x1!unavailable@2" });
+  const trailers = once(stream, "trailers");
+  stream.resume();
+  const [{ "grpc-message": message }] = await trailers;
+  assert.equal(message, "the scripted model is unavailable");
+});
 
 test("grpc-health-check: the server serves until it drains", async (t) => {
   const app = await startApp(t, { env: { DRAIN_TIMEOUT_MS: "5000" } });
