@@ -27,11 +27,3 @@ export interface RunObserver {
   /** The run is over; undefined where its end could not be recorded. Called once. */
   ended(end: TurnEnd | undefined): void;
 }
-
-/** Watches a run and tells nobody. */
-export const silentRun: RunObserver = {
-  traceParent: undefined,
-  firstChunk: () => undefined,
-  nextChunk: () => undefined,
-  ended: () => undefined,
-};

@@ -6,7 +6,6 @@ import {
   addLane,
   cursorAhead,
   type EngineContext,
-  epochOf,
   openLane,
   refuseOtherEpoch,
   requireSession,
@@ -18,6 +17,7 @@ import type { Lane } from "./lane.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import type { Model } from "./model.ts";
 import { nothingToContinue, planTurn, refuseMissing } from "./plan-turn.ts";
+import { findRepeated, joinRepeated, type Start } from "./repeated-turn.ts";
 import {
   announceQueued,
   enqueue,
@@ -32,18 +32,6 @@ import type { AcquiredTurn, NewTurn, RequestKey } from "./store.ts";
 import { endUnlessStuck, refuseWhileStuck } from "./stuck-turn.ts";
 import type { Turn } from "./turn.ts";
 import { fingerprintOf, type TurnRequest } from "./turn-request.ts";
-
-/** A request on its way to a turn. */
-type Start = {
-  context: EngineContext;
-  caller: Caller;
-  principal: Principal;
-  request: TurnRequest;
-  call: Call;
-  /** Undefined where the request has no request_id. */
-  key: RequestKey | undefined;
-  onTurn: (turn: StartedTurn) => void;
-};
 
 /**
  * Starts or queues the turn that a request asks for, or finds the one that its request_id was used for; it
@@ -224,53 +212,6 @@ async function createAndAcquire(start: Start, lane: Lane, newTurn: NewTurn): Pro
   if (created.status === "rejected") throw created.reason;
   if (created.value.outcome === "repeated") return { repeated: created.value };
   return isAcquired ? { acquired: taken } : {};
-}
-
-/** The turn that the request's key was used for, joined; undefined where the key is new. */
-async function findRepeated(start: Start): Promise<StartedTurn | undefined> {
-  const { context, principal, key } = start;
-  const before = key && (await context.store.findRequest(principal, key));
-  return before && joinRepeated(start, before);
-}
-
-async function joinRepeated(
-  start: Start,
-  before: { turnId: string; sessionId: string },
-): Promise<StartedTurn> {
-  const joined = await join(start, before);
-  start.onTurn(joined);
-  return joined;
-}
-
-async function join(
-  { context, principal, request, call }: Start,
-  { sessionId, turnId }: { turnId: string; sessionId: string },
-): Promise<StartedTurn> {
-  if (request.sessionId !== "" && request.sessionId !== sessionId) {
-    const text = `request_id "${request.requestId}" was used in another session`;
-    throw new ChatError("already_exists", "REQUEST_ID_REUSED", text);
-  }
-  const session = await requireSession(context, principal, sessionId);
-  await epochOf(context, session);
-  const lastSequence = await context.log.lastSequence(sessionId);
-  const lane = await openLane(context, session);
-  refuseOtherEpoch(lane, request.afterEpoch);
-  if (request.afterSequence > lastSequence) throw cursorAhead(lane.epoch, lastSequence);
-  const { epoch } = lane;
-  const live = lane.find(turnId);
-  live?.readership.join(call, request.onDisconnect === undefined);
-  // An end that is recorded is stored in a moment; what it was is known then.
-  if (live && !live.hasEnd()) {
-    const afterSequence = Math.max(request.afterSequence, live.startsAfter);
-    return { sessionId, turnId, model: live.turn.model, afterSequence, epoch };
-  }
-  if (live) await endUnlessStuck(live);
-  const stored = await context.store.getTurn(principal, sessionId, turnId);
-  const end = stored?.end;
-  const startsAfter = (end?.layout[0]?.sequence ?? 1) - 1;
-  const afterSequence = Math.max(request.afterSequence, startsAfter);
-  const told = end && end.sequence <= afterSequence ? { toldEnd: end } : {};
-  return { sessionId, turnId, model: stored?.turn.model ?? "", afterSequence, epoch, ...told };
 }
 
 function keyOf(request: TurnRequest): RequestKey | undefined {

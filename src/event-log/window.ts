@@ -4,6 +4,7 @@ import type { Appended, EventBatch } from "../chat/event-log.ts";
 import { eventsExpired, staleFence } from "./errors.ts";
 import { type KeptTick, type Segment, Segments } from "./segments.ts";
 import { type Head, parsePart, type TickPart } from "./tick.ts";
+import { advance, hasEnd, noTurn, type TurnProgress } from "./turn-progress.ts";
 
 export type WindowTick = KeptTick<SessionWindow>;
 export type WindowSegment = Segment<WindowTick>;
@@ -11,25 +12,13 @@ export type WindowSegment = Segment<WindowTick>;
 /** What a window takes of a tick's part. */
 export type WindowPart = Omit<TickPart, "sessionId">;
 
-/**
- * How far the turn has come that has the highest fence; no other may write with one. `stored`: the store has its
- * end, so that nobody needs its events here.
- */
-type Progress = {
-  turnId: string;
-  fence: number;
-  nextBatch: number;
-  ended: boolean;
-  stored: boolean;
-};
-
 /** `batch` as in a TickPart. */
 type Staged = Appended & {
   turnId: string;
   fence: number;
   batch: number;
   ends: boolean;
-  progress: Progress;
+  progress: TurnProgress;
 };
 
 /** What an append comes to: its place, or why it has none. */
@@ -46,7 +35,7 @@ export class SessionWindow {
   closed = false;
   #floor: number;
   #lastSequence: number;
-  #progress: Progress;
+  #progress: TurnProgress;
   #latest: Event[] = [];
   readonly #segments = new Segments<WindowTick>();
   /** Turns that have written without a fence and whose end the store does not have; whether there is one. */
@@ -309,25 +298,6 @@ export class SessionWindow {
       this.#segments.findLast(fence, batch);
     return found && placeOf(found);
   }
-}
-
-function advance(progress: Progress, part: Omit<WindowPart, "firstSequence">): Progress {
-  const { turnId, fence, batch, events } = part;
-  if (batch > 0) {
-    const nextBatch = batch + events.length;
-    return { turnId, fence, nextBatch, ended: hasEnd(part), stored: false };
-  }
-  // Such a part has the highest fence with it, for the time when it alone is left.
-  return fence > progress.fence ? noTurn(fence) : progress;
-}
-
-/** Nothing is left of the turn that had the fence. */
-function noTurn(fence: number): Progress {
-  return { turnId: "", fence, nextBatch: 1, ended: true, stored: true };
-}
-
-function hasEnd({ events }: Pick<TickPart, "events">): boolean {
-  return events.some(({ type }) => type === "end");
 }
 
 function placeOf({ firstSequence, lastSequence }: Appended): Appended {

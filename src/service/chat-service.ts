@@ -10,7 +10,7 @@ import type { Principal } from "../chat/session.ts";
 import type { ChatRequest, ChatService, SendMessageResponseSchema } from "../gen/chat/chat_pb.ts";
 import { framework, version } from "../version.ts";
 import { callerOf, principalOf } from "./caller.ts";
-import { type ChatStreamOptions, chat, readTurn, startTurn, streamChat } from "./chat-stream.ts";
+import { chat } from "./chat-stream.ts";
 import {
   fromGeneration,
   toFinishReason,
@@ -22,10 +22,11 @@ import {
   turnFailure,
 } from "./convert.ts";
 import { toSessionUpdate } from "./session-update.ts";
+import { readTurn, type StreamOptions, startTurn, streamChat } from "./turn-stream.ts";
 import { validateCancelTurn, validatePage, validateRequest } from "./validate.ts";
 import { watch } from "./watch.ts";
 
-export type ChatServiceOptions = ChatStreamOptions & {
+export type ChatServiceOptions = StreamOptions & {
   models: ModelCatalog;
   /** Streams, and calls that wait for a reply, that are open now: the caller's, or everybody's. */
   activeStreams: (caller?: Caller) => number;

@@ -1,41 +1,26 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import type { Engine, StartedTurn } from "../chat/engine.ts";
-import { ChatError, invalidArgument } from "../chat/errors.ts";
-import { createMerge, type Merge } from "../chat/merge.ts";
+import type { StartedTurn } from "../chat/engine.ts";
+import { ChatError } from "../chat/errors.ts";
+import type { Merge } from "../chat/merge.ts";
 import type { SessionReader } from "../chat/session-reader.ts";
-import { whenAborted } from "../chat/when-aborted.ts";
 import { type ChatRequest, ChatRequest_Type, ChatResponse_Type } from "../gen/chat/chat_pb.ts";
-import { callOf } from "./call.ts";
-import { noteTurn, traceOf } from "./call-facts.ts";
-import { callerOf, principalOf } from "./caller.ts";
-import { type ChatTotals, createChatTotals } from "./chat-totals.ts";
-import {
-  type ChatResponseInit,
-  toChatResponse,
-  toErrorEvent,
-  toLiveUpdate,
-  toTimestamp,
-  turnFailure,
-} from "./convert.ts";
+import { principalOf } from "./caller.ts";
+import { createChatTotals } from "./chat-totals.ts";
+import { type ChatResponseInit, toErrorEvent, toTimestamp } from "./convert.ts";
 import { createLateStream, type LateStream } from "./late-stream.ts";
-import { toTurnRequest } from "./turn-request.ts";
-import { isSessionGone, unlessDeleted } from "./unless-deleted.ts";
+import { requireSessionId } from "./turn-request.ts";
+import {
+  drainNotices,
+  mergeResponses,
+  readerOf,
+  type StreamOptions,
+  setStreamHeaders,
+  startTurn,
+  turnResponses,
+} from "./turn-stream.ts";
+import { unlessDeleted } from "./unless-deleted.ts";
 import { untilAborted } from "./until-aborted.ts";
 import { validateChatRequest } from "./validate.ts";
-
-/** What the chat streams need to know. */
-export type ChatStreamOptions = {
-  engine: Engine;
-  messageBytesMax: number;
-  heartbeatMs: number;
-  /** Whether a native gRPC client's reset cancels its turns (TRUST_STREAM_RESET). */
-  trustStreamReset: boolean;
-  now: () => number;
-  /** Throws ChatError SERVER_BUSY where the server takes no new streams; a resume is not asked. */
-  admitStream: () => void;
-  /** Aborts once the server has ended every turn and takes no more requests; its reason ends the streams. */
-  stopping: AbortSignal;
-};
 
 /**
  * The bidirectional stream: messages, pings, typing and cancels interleave, and so do the replies. A bad
@@ -44,7 +29,7 @@ export type ChatStreamOptions = {
  * `stopping`'s reason after its turns' ends.
  */
 export async function* chat(
-  options: ChatStreamOptions,
+  options: StreamOptions,
   requests: AsyncIterable<ChatRequest>,
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {
@@ -84,78 +69,6 @@ export async function* chat(
   if (stopped) throw options.stopping.reason;
 }
 
-/** One turn, streamed. A turn that fails ends with its recorded ERROR event and then with the status. */
-export async function* streamChat(
-  options: ChatStreamOptions,
-  request: ChatRequest,
-  context: HandlerContext,
-): AsyncIterable<ChatResponseInit> {
-  const turn = await startTurn(options, request, context);
-  setStreamHeaders(context, options, turn);
-  const totals = createChatTotals(context.responseTrailer);
-  const reader = readTurn(options, turn, context);
-  const merge = mergeResponses(options, context.signal);
-  merge.add(turnResponses(options, turn, reader, totals));
-  merge.addBackground(drainNotices(options, () => [turn.sessionId], context.signal));
-  yield* merge;
-  const failure = totals.failure() ?? turnFailure(turn.turnId, turn.toldEnd);
-  if (failure) throw failure;
-}
-
-/** A reader of one turn, and of what else happens in its session until then. */
-export function readTurn(
-  options: ChatStreamOptions,
-  turn: StartedTurn,
-  context: HandlerContext,
-): SessionReader {
-  const reader = readerOf(options, turn.sessionId, context);
-  options.engine.follow(reader, turn);
-  reader.finish();
-  return reader;
-}
-
-function readerOf(
-  { engine }: ChatStreamOptions,
-  sessionId: string,
-  context: HandlerContext,
-): SessionReader {
-  return engine.readSession(principalOf(context), sessionId, context.signal);
-}
-
-/** Responses of several sources; silence is filled with unrecorded HEARTBEATs (DESIGN section 2, rule 13). */
-export function mergeResponses(
-  { heartbeatMs, now }: ChatStreamOptions,
-  signal: AbortSignal,
-): Merge<ChatResponseInit> {
-  const heartbeat = () => ({ type: ChatResponse_Type.HEARTBEAT, timestamp: toTimestamp(now()) });
-  return createMerge<ChatResponseInit>({ signal, silence: { ms: heartbeatMs, value: heartbeat } });
-}
-
-/** Validates and starts a turn for a call; refusals count as failed requests. */
-export async function startTurn(
-  options: ChatStreamOptions,
-  request: ChatRequest,
-  context: HandlerContext,
-  {
-    opensSession = true,
-    onTurn = () => undefined,
-  }: { opensSession?: boolean; onTurn?: (turn: StartedTurn) => void } = {},
-): Promise<StartedTurn> {
-  const { engine, messageBytesMax, trustStreamReset } = options;
-  try {
-    if (!opensSession) requireSessionId(request.sessionId);
-    validateChatRequest(request, messageBytesMax);
-    const call = callOf(context, trustStreamReset);
-    const asked = { ...toTurnRequest(request), ...traceOf(context) };
-    const turn = await engine.startTurn(callerOf(context), asked, call, onTurn);
-    noteTurn(context, turn);
-    return turn;
-  } catch (error) {
-    engine.countRefused(principalOf(context), error);
-    throw error;
-  }
-}
-
 /** The source's values until it ends, or until the signal aborts, of which `onAbort` is told. */
 async function* untilSignal<T>(
   source: AsyncIterable<T>,
@@ -180,7 +93,7 @@ type Replies = {
 
 /** Answers each request in turn; what a MESSAGE starts is followed beside it. */
 async function* answerRequests(
-  options: ChatStreamOptions,
+  options: StreamOptions,
   requests: AsyncIterable<ChatRequest>,
   context: HandlerContext,
   { merge, follow, onHalfClose, late }: Replies,
@@ -221,7 +134,7 @@ const withoutTurn: ReadonlySet<ChatRequest_Type> = new Set([
 ]);
 
 async function answerRequest(
-  options: ChatStreamOptions,
+  options: StreamOptions,
   request: ChatRequest,
   context: HandlerContext,
   follow: (turn: StartedTurn) => void,
@@ -250,7 +163,7 @@ async function answerRequest(
 
 /** Cancels the turn that is named, or whichever runs; only a refusal is answered, the rest is the turn's end. */
 async function* cancelTurn(
-  options: ChatStreamOptions,
+  options: StreamOptions,
   request: ChatRequest,
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {
@@ -268,67 +181,3 @@ async function* cancelTurn(
     yield toErrorEvent(error, { sessionId, requestId, now: options.now() });
   }
 }
-
-/** On a Chat stream a message without a session opens none (DESIGN section 1). */
-function requireSessionId(sessionId: string): string {
-  if (sessionId !== "") return sessionId;
-  const field = "session_id";
-  const description = "name a session; this stream has not used one yet";
-  throw invalidArgument([{ field, description }], "SESSION_REQUIRED");
-}
-
-/**
- * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error; a
- * deletion has told itself by `session_deleted`.
- */
-async function* turnResponses(
-  options: ChatStreamOptions,
-  { sessionId, turnId, epoch }: StartedTurn,
-  reader: SessionReader,
-  totals: ChatTotals,
-): AsyncIterable<ChatResponseInit> {
-  try {
-    for await (const event of reader) {
-      totals.add(event);
-      yield toChatResponse(sessionId, epoch, event);
-    }
-  } catch (error) {
-    if (error instanceof ChatError && !isSessionGone(error)) {
-      yield toErrorEvent(error, { sessionId, turnId, now: options.now() });
-    }
-    throw error;
-  }
-}
-
-/** Says that the server drains, as soon as it does, for each session that the stream reads. */
-async function* drainNotices(
-  { engine, now }: ChatStreamOptions,
-  sessionIds: () => string[],
-  signal: AbortSignal,
-): AsyncIterable<ChatResponseInit> {
-  if (!(await whenAborted(engine.drainBegan, signal))) return;
-  const read = sessionIds();
-  for (const sessionId of read.length > 0 ? read : [""]) {
-    const last_sequence = sessionId === "" ? 0 : await engine.lastSequence(sessionId);
-    const update = { type: "live_update", updateType: "draining" } as const;
-    yield toLiveUpdate({ ...update, sessionId, data: { last_sequence } }, now());
-  }
-}
-
-/** Headers leave with the stream's first response (DESIGN section 1). */
-export function setStreamHeaders(
-  context: HandlerContext,
-  options: ChatStreamOptions,
-  first: Pick<ChatResponseInit, "sessionId" | "model">,
-): void {
-  const header = context.responseHeader;
-  // What a client names may be no session's id, and no header's text.
-  if (first.sessionId && headerText.test(first.sessionId)) {
-    header.set("chat-session-id", first.sessionId);
-  }
-  if (first.model) header.set("chat-model", first.model);
-  header.set("chat-heartbeat-ms", String(options.heartbeatMs));
-}
-
-/** Visible ASCII (RFC 9110 section 5.5), which every id of ours is. */
-const headerText = /^[\x21-\x7e]+$/;

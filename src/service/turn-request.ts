@@ -66,3 +66,11 @@ const onDisconnects: Readonly<Record<number, OnDisconnect>> = {
   [WireOnDisconnect.CONTINUE]: "continue",
   [WireOnDisconnect.CANCEL]: "cancel",
 };
+
+/** On a Chat stream a message without a session opens none (DESIGN section 1). */
+export function requireSessionId(sessionId: string): string {
+  if (sessionId !== "") return sessionId;
+  const field = "session_id";
+  const description = "name a session; this stream has not used one yet";
+  throw invalidArgument([{ field, description }], "SESSION_REQUIRED");
+}

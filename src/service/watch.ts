@@ -5,13 +5,13 @@ import type { WatchSessionRequest } from "../gen/chat/chat_pb.ts";
 import { callOf } from "./call.ts";
 import { noteSession } from "./call-facts.ts";
 import { callerOf } from "./caller.ts";
-import { type ChatStreamOptions, mergeResponses, setStreamHeaders } from "./chat-stream.ts";
 import { type ChatResponseInit, toChatResponse, toErrorEvent, toLiveUpdate } from "./convert.ts";
+import { mergeResponses, type StreamOptions, setStreamHeaders } from "./turn-stream.ts";
 import { validateWatch } from "./validate.ts";
 
 /** Everything that happens in a session, or to the caller's sessions; silence is filled with HEARTBEATs. */
 export async function* watch(
-  options: ChatStreamOptions,
+  options: StreamOptions,
   request: WatchSessionRequest,
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {
@@ -28,7 +28,7 @@ export async function* watch(
 }
 
 async function* watched(
-  { engine, heartbeatMs, trustStreamReset, now }: ChatStreamOptions,
+  { engine, heartbeatMs, trustStreamReset, now }: StreamOptions,
   request: WatchRequest,
   context: HandlerContext,
 ): AsyncIterable<ChatResponseInit> {

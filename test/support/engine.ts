@@ -9,7 +9,6 @@ import type { LiveTurnOptions } from "../../src/chat/live-turn.ts";
 import { type Message, textOf } from "../../src/chat/message.ts";
 import type { ModelInfo } from "../../src/chat/model.ts";
 import { createModelCatalog } from "../../src/chat/model-catalog.ts";
-import { silentRun } from "../../src/chat/observer.ts";
 import { anonymous, type Session } from "../../src/chat/session.ts";
 import type { NewSession } from "../../src/chat/sessions.ts";
 import type { Store } from "../../src/chat/store.ts";
@@ -29,6 +28,7 @@ import {
   saying,
   textPart,
 } from "./models.ts";
+import { silentRun } from "./silent-run.ts";
 
 type TestEngineOptions = Partial<EngineOptions> & {
   generate?: Generate;

@@ -10,7 +10,6 @@ import {
   openLane,
 } from "../../../src/chat/engine-context.ts";
 import { createModelCatalog } from "../../../src/chat/model-catalog.ts";
-import { silentRun } from "../../../src/chat/observer.ts";
 import { anonymous } from "../../../src/chat/session.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { openAdmission } from "../../support/admission.ts";
@@ -19,6 +18,7 @@ import { createSession, openMemoryLog } from "../../support/engine.ts";
 import { createFaulty } from "../../support/faults.ts";
 import { settle } from "../../support/loops.ts";
 import { createModel, createTestProvider, saying } from "../../support/models.ts";
+import { silentRun } from "../../support/silent-run.ts";
 
 describe("a session's lane", () => {
   it("is one as long as somebody uses it, and is forgotten then", async (t) => {
