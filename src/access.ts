@@ -15,6 +15,7 @@ import { createRequestGuard, isLoopbackHost, requestFacts } from "./listener/req
 import { createProxyFetch } from "./model/proxy-fetch.ts";
 import { guardAccess } from "./service/access.ts";
 import { type AuthRefusal, causeOf, identify, type Peer, scopeMissing } from "./service/gate.ts";
+import type { RecordRefusal } from "./service/refused-calls.ts";
 
 /**
  * Who tells callers apart, by the configuration. Throws ConfigError where the file of keys or the issuer's URL
@@ -78,13 +79,17 @@ export function createMetricsAccess(
 }
 
 /** Refuses requests whose Host or Origin is not ours, before anything of them is read. */
-export function guardRequests(fastify: FastifyInstance, config: Config): void {
+export function guardRequests(
+  fastify: FastifyInstance,
+  config: Config,
+  onRefused: RecordRefusal,
+): void {
   const guard = createRequestGuard({
     allowedHosts: config.allowedHosts,
     corsOrigins: config.corsOrigins,
     anonymousLoopback: isLoopback(config.host),
   });
-  guardAccess(fastify, (request) => guard(requestFacts(request)));
+  guardAccess(fastify, (request) => guard(requestFacts(request)), onRefused);
 }
 
 /** What is known of where a request comes from. */

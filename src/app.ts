@@ -31,6 +31,8 @@ import { toConnectError } from "./service/convert-errors.ts";
 import { createCredentialWatch } from "./service/credential-watch.ts";
 import { createOpenCalls } from "./service/open-calls.ts";
 import { mountPages } from "./service/pages.ts";
+import { createPublicStreams } from "./service/public-streams.ts";
+import { createRefusalRecorder } from "./service/refused-calls.ts";
 import { setAnswerHeaders } from "./service/response-headers.ts";
 import { isOpenEnded, mountServices } from "./service/services.ts";
 import { watchStorageHealth } from "./service/storage-health.ts";
@@ -85,7 +87,8 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
           }),
         }),
     logController: new LogController({ disableRequestLogging: true }),
-    frameworkErrors: (_error, request, reply) => void answerUnknownPath(request, reply),
+    frameworkErrors: (_error, request, reply) =>
+      void answerUnknownPath(request, reply, onRefusedCall),
     // Turns have their own bounds; Fastify's would cut streams.
     requestTimeout: 0,
     trustProxy: [...config.trustedProxies],
@@ -117,6 +120,10 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const admitStream = () => {
     if (load() === "no_streams") throw serverBusy("new streams");
   };
+  const admitPublicStream = createPublicStreams({
+    streamsMax: config.streamsMax,
+    busy: () => serverBusy("new streams"),
+  });
   const observability = await openObservability({
     log: fastify.log,
     models,
@@ -133,6 +140,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     },
     callObservers: [openCalls],
   });
+  const onRefusedCall = createRefusalRecorder(observability.calls, peerOf);
   const { store, log } = observability.measure(storage, storage.readerLag ?? (() => 0));
   const engine = createEngine({
     store,
@@ -156,9 +164,9 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const shutdown = new AbortController();
   setAnswerHeaders(fastify);
   endAnsweredEarly(fastify);
-  guardRequests(fastify, config);
+  guardRequests(fastify, config, onRefusedCall);
   await allowOrigins(fastify, config.corsOrigins);
-  answerUnknownPaths(fastify);
+  answerUnknownPaths(fastify, onRefusedCall);
   const checkReady = async () => {
     if (engine.isDraining()) throw new Error("the server is about to stop");
     await storage.store.check();
@@ -178,8 +186,10 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       limits: config.callerLimits,
       credentials,
       streams,
+      admitPublicStream,
     },
     peerOf,
+    onRefusedCall,
     admitStream,
     now: systemClock.now,
     activeStreams: streams.count,

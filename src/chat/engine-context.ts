@@ -43,6 +43,8 @@ export type EngineContext = EngineOptions & {
   lanes: Map<string, Lane>;
   /** Turns that run or are about to, and requests that may start one. */
   runs: { count: number; starting: number };
+  /** The request_ids, with their principals, that a turn is being started for; each resolves when that is done. */
+  startingKeys: Map<string, Promise<void>>;
   /** The epochs that this process has begun, or begins, by session. */
   looks: Map<string, Promise<number>>;
   /** Aborted when the process can wait no longer for a storage that takes no writes. */
@@ -66,6 +68,7 @@ export function createEngineContext(options: EngineOptions): EngineContext {
     stats: createStatsBook(options.clock.now()),
     lanes: new Map(),
     runs: { count: 0, starting: 0 },
+    startingKeys: new Map(),
     looks: new Map(),
     givenUp: new AbortController(),
     drain: { isDraining: false, began: new AbortController(), lastStop: undefined },

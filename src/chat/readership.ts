@@ -8,7 +8,7 @@ import type { OnDisconnect } from "./turn.ts";
 export interface Readership {
   /**
    * Counts a call that started or joined the turn until it is over. `decides`: its request left
-   * on_disconnect open, so that its cancelling cancels the turn.
+   * on_disconnect open, as the turn's own did, so that its cancelling cancels the turn.
    */
   join(call: Call, decides: boolean): void;
   /** To be called when the session's watchers have changed. */
@@ -47,7 +47,8 @@ export function createReadership(options: ReadershipOptions): Readership {
     const departure = await call.departure();
     readers.delete(call.signal);
     if (over) return;
-    if (decides && departure === "cancelled") cancel();
+    // What the turn's own request said counts for those who joined it too.
+    if (decides && onDisconnect === undefined && departure === "cancelled") cancel();
     else review();
   };
 

@@ -27,6 +27,27 @@ export type Start = {
   onTurn: (turn: StartedTurn) => void;
 };
 
+/**
+ * Runs what starts a turn for a key while nothing else does for the same key. Else a twin that comes a moment
+ * later would find no turn yet and be refused by a limit that the first has used up.
+ */
+export async function onePerKey<T>(
+  { context: { startingKeys }, principal, key }: Start,
+  action: () => Promise<T>,
+): Promise<T> {
+  if (!key) return action();
+  const name = `${principal}\n${key.requestId}`;
+  for (let twin = startingKeys.get(name); twin; twin = startingKeys.get(name)) await twin;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  startingKeys.set(name, promise);
+  try {
+    return await action();
+  } finally {
+    startingKeys.delete(name);
+    resolve();
+  }
+}
+
 /** The turn that the request's key was used for, joined; undefined where the key is new. */
 export async function findRepeated(start: Start): Promise<StartedTurn | undefined> {
   const { context, principal, key } = start;

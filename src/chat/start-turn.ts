@@ -17,7 +17,7 @@ import type { Lane } from "./lane.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import type { Model } from "./model.ts";
 import { nothingToContinue, planTurn, refuseMissing } from "./plan-turn.ts";
-import { findRepeated, joinRepeated, type Start } from "./repeated-turn.ts";
+import { findRepeated, joinRepeated, onePerKey, type Start } from "./repeated-turn.ts";
 import {
   announceQueued,
   enqueue,
@@ -50,7 +50,7 @@ export async function startTurn(
   context.runs.starting += 1;
   try {
     // Before any limit: a re-send is no new work (rule 7).
-    return (await findRepeated(start)) ?? (await startNew(start));
+    return await onePerKey(start, async () => (await findRepeated(start)) ?? startNew(start));
   } finally {
     context.runs.starting -= 1;
     context.onRunEnded();
@@ -80,17 +80,12 @@ async function openSession(start: Start): Promise<StartedTurn> {
   const model = context.models.resolve(session.model);
   const lane = addLane(context, { ...session, epoch: 1 });
   refuseOtherEpoch(lane, request.afterEpoch);
-  return lane.serially(async () => {
-    const started = await admit(start, async () => {
+  return lane.serially(() =>
+    admit(start, async () => {
       const turn = await planTurn(context, session, model, request);
       return createInLane(start, lane, turn, session);
-    });
-    if (started.sessionId === session.sessionId) {
-      context.stats.of(principal).sessionCreated();
-      tellList(context, principal, session.sessionId, "session_created");
-    }
-    return started;
-  });
+    }),
+  );
 }
 
 /** To be called within the lane's `serially`. */
@@ -170,6 +165,11 @@ async function createInLane(
   };
   const made = await createAndAcquire(start, lane, newTurn);
   if (made.repeated) return { started: await joinRepeated(start, made.repeated), isNew: false };
+  if (session) {
+    // Before anything is told of what happens in it.
+    context.stats.of(session.principal).sessionCreated();
+    tellList(context, session.principal, sessionId, "session_created");
+  }
 
   const live = enqueue(context, lane, turn, { atHead, startsAfter });
   live.readership.join(call, request.onDisconnect === undefined);

@@ -6,6 +6,7 @@ import { ChatError } from "../chat/errors.ts";
 import { identityKey, requestIdKey } from "./caller.ts";
 import { toConnectError } from "./convert-errors.ts";
 import type { CredentialWatch } from "./credential-watch.ts";
+import type { AdmitPublicStream } from "./public-streams.ts";
 import { allows, type RpcAccess, rpcAccess, scopesFor } from "./scopes.ts";
 import type { StreamCounts } from "./stream-counts.ts";
 
@@ -47,6 +48,8 @@ export type GateOptions = {
   /** Ends the streams of credentials that are no longer good. */
   credentials: CredentialWatch;
   streams: StreamCounts;
+  /** Asked for each stream of an RPC that needs no credential. */
+  admitPublicStream: AdmitPublicStream;
 };
 
 /**
@@ -87,7 +90,11 @@ async function admit(options: GateOptions, context: HandlerContext): Promise<voi
   const { limits, credentials, streams } = options;
   const { service, method } = context;
   const access = rpcAccess[`${service.typeName}/${method.name}`];
-  if (access === "public") return;
+  const isStream = method.methodKind !== "unary";
+  if (access === "public") {
+    if (isStream) options.admitPublicStream(context.signal);
+    return;
+  }
   const peer = context.values.get(peerKey);
   const authorization = context.requestHeader.get("authorization") ?? undefined;
   const accepted = await identify(options.authenticator, authorization, peer);
@@ -95,7 +102,6 @@ async function admit(options: GateOptions, context: HandlerContext): Promise<voi
   if (access === undefined || !allows(accepted.scopes, access)) throw scopeMissing(access);
   const identity = { ...accepted, limits: { ...limits, ...accepted.limits } };
   context.values.set(identityKey, identity);
-  const isStream = method.methodKind !== "unary";
   if (!isStream && !waitsForReply.has(method.name)) return;
   // Whether the server takes a new one is asked later: a resume is told by its request.
   streams.open(identity, context.signal);

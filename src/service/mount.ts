@@ -30,6 +30,7 @@ import {
 } from "./interceptors/explain-read-errors.ts";
 import type { UnexpectedError } from "./interceptors/translate-errors.ts";
 import { sendProtocolError } from "./protocol-errors.ts";
+import type { RecordRefusal } from "./refused-calls.ts";
 import { readBody, requestBodyKey } from "./request-body.ts";
 import {
   contentTypeUnknown,
@@ -54,6 +55,7 @@ export type MountOptions = Omit<ConnectRouterOptions, "readMaxBytes" | "jsonOpti
   requestBytesMax: number;
   report: (error: UnexpectedError) => void;
   peerOf: (request: FastifyRequest) => Peer;
+  onRefusedCall: RecordRefusal;
 };
 
 /**
@@ -77,8 +79,8 @@ export async function mountRpcs(fastify: FastifyInstance, options: MountOptions)
     return sendProtocolError(request.headers, reply, error);
   });
   for (const [path, handler] of binary) {
-    const { peerOf } = options;
-    const forms = { binary: handler, json: json.get(path) ?? handler, peerOf };
+    const { peerOf, onRefusedCall } = options;
+    const forms = { binary: handler, json: json.get(path) ?? handler, peerOf, onRefusedCall };
     fastify.all(path, (request, reply) => answer(forms, request, reply));
   }
 }
@@ -90,6 +92,7 @@ function createHandlers(
     requestBytesMax,
     report,
     peerOf: _peerOf,
+    onRefusedCall: _onRefusedCall,
     interceptors = [],
     requestGate,
     ...others
@@ -125,8 +128,7 @@ function createHandlers(
 type Forms = {
   binary: UniversalHandler;
   json: UniversalHandler;
-  peerOf: MountOptions["peerOf"];
-};
+} & Pick<MountOptions, "peerOf" | "onRefusedCall">;
 
 async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply) {
   const { headers } = request.raw;
@@ -134,7 +136,11 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   if (method.methodKind !== "unary") reply.header("x-accel-buffering", "no");
   const body = readBody(request.raw, reply.raw);
   const wrong = checkHeaders(headers) ?? checkUrl(request);
-  if (wrong) return sendProtocolError(headers, reply, toConnectError(wrong));
+  if (wrong) {
+    const error = toConnectError(wrong);
+    forms.onRefusedCall(request, error);
+    return sendProtocolError(headers, reply, error);
+  }
 
   const contentType = headers["content-type"] ?? "";
   const isJson = /[/+]json\b/.test(contentType);
@@ -152,10 +158,12 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   const response = await handler({ ...call, signal, body: requestBody });
   const refusal = refusalOf(response.status, request, method);
   if (refusal) {
-    const { error, status } = refusal;
+    const { status } = refusal;
+    const error = toConnectError(refusal.error);
+    forms.onRefusedCall(request, error);
     if (status === 405) reply.header("allow", isGettable(method) ? "GET, POST" : "POST");
     if (status === 505) reply.header("connection", "close");
-    return sendProtocolError(headers, reply, toConnectError(error), status);
+    return sendProtocolError(headers, reply, error, status);
   }
   if (response.status === 401) reply.header("www-authenticate", authChallenge);
   reply.hijack();

@@ -18,6 +18,7 @@ import { createReflection } from "./reflection.ts";
 export type ServicesOptions = ChatServiceOptions & {
   gate: GateOptions;
   peerOf: MountOptions["peerOf"];
+  onRefusedCall: MountOptions["onRefusedCall"];
   calls: CallObserver;
   onUnexpectedError: (error: UnexpectedError) => void;
   /** Ends every open call with its reason, a ConnectError. */
@@ -66,6 +67,7 @@ export async function mountServices(
       requestBytesMax: options.messageBytesMax + otherFieldsBytesMax,
       report: options.onUnexpectedError,
       peerOf: options.peerOf,
+      onRefusedCall: options.onRefusedCall,
       requestGate: measure.gate(createGate(options.gate)),
       writeMaxBytes: writeBytesMax,
       shutdownSignal: options.shutdownSignal,

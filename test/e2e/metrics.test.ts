@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { unknownRpcName } from "../../src/service/refused-calls.ts";
 import { rpcAccess } from "../../src/service/scopes.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { version } from "../../src/version.ts";
@@ -90,7 +91,7 @@ function samplesOf(page: string): Sample[] {
 /** What a label may say: a closed set, or numbers. */
 const allowed: Record<string, (value: string) => boolean> = {
   le: (value) => value === "+Inf" || Number.isFinite(Number(value)),
-  rpc: (value) => Object.hasOwn(rpcAccess, value),
+  rpc: (value) => Object.hasOwn(rpcAccess, value) || value === unknownRpcName,
   protocol: oneOf("grpc", "grpc-web", "connect"),
   code: (value) => /^[a-z]+(?:_[a-z]+)?$/.test(value) && value.length < 20,
   model: oneOf("eliza", "scripted", "other"),

@@ -97,7 +97,7 @@ export function createCallMeasure(observer: CallObserver): {
 function begin(observer: CallObserver, context: HandlerContext): End {
   const { service, method, values, signal, requestHeader } = context;
   const rpc = `${service.typeName}/${method.name}`;
-  const protocol = protocolOf(requestHeader);
+  const protocol = protocolOf(requestHeader.get("content-type") ?? "");
   const traceParent = requestHeader.get("traceparent") ?? undefined;
   const isStream = method.methodKind !== "unary";
   const startedMs = performance.now();
@@ -147,7 +147,8 @@ function departureName(reason: unknown): string {
   return name === "internal" || name === "unknown" ? "canceled" : name;
 }
 
-function codeName(error: unknown): string {
+/** The code of what was thrown, as `not_found`. */
+export function codeName(error: unknown): string {
   return snakeCase(Code[ConnectError.from(error).code]);
 }
 
@@ -156,8 +157,8 @@ function snakeCase(name = "Unknown"): string {
   return name.replace(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
 }
 
-function protocolOf(header: Headers): CallProtocol {
-  const contentType = header.get("content-type") ?? "";
+/** Which protocol a request of that content type speaks. */
+export function protocolOf(contentType: string): CallProtocol {
   if (contentType.startsWith("application/grpc-web")) return "grpc-web";
   if (contentType.startsWith("application/grpc")) return "grpc";
   return "connect";

@@ -38,6 +38,17 @@ for (const lane of binaryLanes) {
   });
 }
 
+test("twins that come at once are one turn, and none of them is refused", async (t) => {
+  const limited = await startLimited(t, { turnsPerMinuteMax: 5 });
+  const { aliceChat: alice } = limited.connect(binaryLanes[0] ?? assert.fail());
+  for (const turn of ["1", "2", "3", "4", "5"]) {
+    const request = { message: "Hi", modelId, requestId: turn };
+    const twins = await Promise.all(Array.from({ length: 6 }, () => alice.sendMessage(request)));
+    assert.equal(new Set(twins.map(({ turnId }) => turnId)).size, 1);
+  }
+  assertRefused(await failureOf(alice.sendMessage({ message: "Hi", modelId })), reason, subject);
+});
+
 for (const lane of bidiLanes.filter(({ tls }) => !tls)) {
   test(`a Chat stream is told by an ERROR event and goes on (${lane.name})`, async (t) => {
     const limited = await startLimited(t, { turnsPerMinuteMax: 1 });

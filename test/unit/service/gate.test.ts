@@ -45,6 +45,7 @@ function createTestGate(options: Partial<GateOptions>) {
     limits: {},
     credentials: { watch: (identity) => watched.push(identity), close: () => undefined },
     streams,
+    admitPublicStream: () => undefined,
     ...options,
   });
   const pass = async (name: keyof typeof ChatService.method, { authorization = "" } = {}) => {
