@@ -65,12 +65,18 @@ export function createRequestGuard(options: RequestGuardOptions): RequestGuard {
 /** The guard's facts of a request of either HTTP version. */
 export function requestFacts(request: IncomingMessage | Http2ServerRequest): RequestFacts {
   const { headers, socket } = request;
-  const authority = headers[":authority"] ?? headers.host;
   return {
-    authority: typeof authority === "string" ? authority : undefined,
+    authority: authorityOf(headers[":authority"], headers.host),
     origin: headers.origin,
     encrypted: "encrypted" in socket && socket.encrypted === true,
   };
+}
+
+/** Both where HTTP/2 names two that differ: that is no authority, whoever judged the other one before. */
+function authorityOf(named: unknown, host: string | undefined): string | undefined {
+  if (typeof named !== "string") return host;
+  const isSame = host === undefined || host.toLowerCase() === named.toLowerCase();
+  return isSame ? named : `${named}, ${host}`;
 }
 
 type Authority = { host: string; port: number | undefined };

@@ -135,7 +135,7 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   const { method } = forms.binary;
   if (method.methodKind !== "unary") reply.header("x-accel-buffering", "no");
   const body = readBody(request.raw, reply.raw);
-  const wrong = checkHeaders(headers) ?? checkUrl(request);
+  const wrong = checkHeaders(headers, request.raw.rawHeaders) ?? checkUrl(request);
   if (wrong) {
     const error = toConnectError(wrong);
     forms.onRefusedCall(request, error);

@@ -56,6 +56,12 @@ export function metadataInvalid(header: string): ChatError {
   return new ChatError("invalid_argument", "METADATA_INVALID", message);
 }
 
+/** Two credentials: a proxy in front may have judged the other one. */
+export function credentialRepeated(): ChatError {
+  const message = "there is more than one authorization header; send one";
+  return new ChatError("invalid_argument", "METADATA_INVALID", message);
+}
+
 /** A content type that no protocol has at this path. */
 export function contentTypeUnknown(url: string, contentType: string, rpc: DescMethod): ChatError {
   const sent = contentType === "" ? "no content-type" : `content-type ${quote(contentType)}`;

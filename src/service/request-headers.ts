@@ -2,22 +2,36 @@ import type { IncomingHttpHeaders } from "node:http";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { ChatError } from "../chat/errors.ts";
-import { metadataInvalid, timeoutInvalid } from "./request-errors.ts";
+import { credentialRepeated, metadataInvalid, timeoutInvalid } from "./request-errors.ts";
 
 /** A timer that is set further ahead fires at once (Node, setTimeout). */
 const timerMsMax = 2_147_483_647;
 
 /**
- * What is wrong with a call's headers: a deadline that is none, or binary metadata that is no base64. A deadline
+ * What is wrong with a call's headers: two credentials, of which Node drops one (`rawHeaders` still has both), a deadline that is none, or binary metadata that is no base64. A deadline
  * that is further ahead than a timer can be set is taken away, for the call would end at once by it.
  */
-export function checkHeaders(headers: IncomingHttpHeaders): ChatError | undefined {
+export function checkHeaders(
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[] = [],
+): ChatError | undefined {
+  if (countOf("authorization", rawHeaders) > 1) return credentialRepeated();
   const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
   return (
     (isGrpc
       ? checkTimeout(headers, "grpc-timeout", parseGrpcTimeout)
       : checkTimeout(headers, "connect-timeout-ms", parseConnectTimeout)) ?? checkMetadata(headers)
   );
+}
+
+/** How many headers have that name; names and values alternate. */
+function countOf(name: string, rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const other = rawHeaders[index];
+    if (other?.length === name.length && other.toLowerCase() === name) count += 1;
+  }
+  return count;
 }
 
 function checkTimeout(

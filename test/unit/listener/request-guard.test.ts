@@ -195,13 +195,18 @@ test("refuses settings that can match nothing", () => {
   }
 });
 
-test("takes the authority of HTTP/2 before the Host header", () => {
-  const headers = { ":authority": "a.example", host: "b.example", origin: "https://c.example" };
-  const facts = requestFacts({
-    headers,
-    socket: { encrypted: true },
-  } as unknown as IncomingMessage);
-  assert.deepEqual(facts, { authority: "a.example", origin: "https://c.example", encrypted: true });
+test("takes the authority of HTTP/2, and for no authority one that its Host header contradicts", () => {
+  const told = (headers: Record<string, string>, encrypted = true) =>
+    requestFacts({ headers, socket: { encrypted } } as unknown as IncomingMessage);
+  const origin = "https://c.example";
+  assert.deepEqual(told({ ":authority": "a.example", origin }), {
+    authority: "a.example",
+    origin,
+    encrypted: true,
+  });
+  assert.equal(told({ ":authority": "a.example", host: "A.example" }).authority, "a.example");
+  const { authority } = told({ ":authority": "localhost", host: "b.example" });
+  assert.equal(verdict({ authority }), "HOST_NOT_ALLOWED");
   const plain = requestFacts({ headers: { host: "b" }, socket: {} } as unknown as IncomingMessage);
   assert.deepEqual(plain, { authority: "b", origin: undefined, encrypted: false });
 });
