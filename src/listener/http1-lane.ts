@@ -1,7 +1,14 @@
-import http, { type ServerResponse } from "node:http";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { whenAged } from "./connection-age.ts";
-import { type Http1Refusal, http1RefusalOf } from "./http1-refusal.ts";
+import {
+  expectationUnknown,
+  type Http1Refusal,
+  http1FaultOf,
+  http1RefusalOf,
+  refusalHeaders,
+  writeRefusal,
+} from "./http1-refusal.ts";
 import { createOpenSet } from "./open-set.ts";
 import type {
   HttpLane,
@@ -36,6 +43,8 @@ export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOpt
     connectionsCheckingInterval: timeouts.checkIntervalMs,
     keepAliveTimeout: timeouts.keepAliveTimeoutMs,
     maxHeaderSize: limits.headerBytesMax,
+    // http1RefusalOf does it, in words.
+    requireHostHeader: false,
     // `curl --http2` asks for h2c in its first request and takes an HTTP/1.1 answer.
     shouldUpgradeCallback: () => false,
   });
@@ -53,23 +62,43 @@ export function createHttp1Lane({ handler, timeouts, limits, log }: Http1LaneOpt
     });
   };
 
-  server.on("request", (request, response) => {
+  const serve = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    refusal: Http1Refusal | undefined,
+  ): void => {
     const connection = connectionOf.get(request.socket);
     // What comes after an answer that closes, or crosses with our end of the connection, cannot be answered, so
     // it must not be acted on either (RFC 9112 section 9.6).
     if (connection === undefined || connection.closing || request.socket.writableEnded) {
-      return request.resume();
+      request.resume();
+      return;
     }
     begin(connection, response);
-    if (connection.responses.size > limits.connectionStreamsMax) return request.socket.destroy();
-    const refusal = http1RefusalOf(request);
-    if (refusal !== undefined) return refuse(connection, response, refusal);
+    if (connection.responses.size > limits.connectionStreamsMax) {
+      request.socket.destroy();
+      return;
+    }
+    if (refusal !== undefined) {
+      refuse(connection, response, refusal);
+      return;
+    }
     try {
       handler(request, response);
     } catch (error) {
       log.error({ err: error }, "the request handler threw");
       response.destroy();
     }
+  };
+  server.on("request", (request, response) => serve(request, response, http1RefusalOf(request)));
+  server.on("checkExpectation", (request, response) => {
+    serve(request, response, expectationUnknown);
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const [answering] = connectionOf.get(socket)?.responses ?? [];
+    // In the middle of an answer another one would be taken for a part of it.
+    if (socket.writable && !answering?.headersSent) writeRefusal(socket, http1FaultOf(error));
+    socket.destroySoon();
   });
 
   return {
@@ -140,7 +169,8 @@ function refuse(
   { status, reason }: Http1Refusal,
 ): void {
   closeAfterAnswer(connection);
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${reason}\n`);
+  const body = `${reason}\n`;
+  response.writeHead(status, { ...refusalHeaders, "content-length": body.length }).end(body);
 }
 
 /** Our end first, and the socket when the client's has come: to destroy it would reset what is under way. */

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import tls, { type SecureContextOptions, type TLSSocket } from "node:tls";
 import { readCertificates } from "./certificates.ts";
 import { httpVersionOf, isTlsHandshake, readFirstBytes } from "./first-bytes.ts";
+import { writeRefusal } from "./http1-refusal.ts";
 import type { ListenerTimeouts, TlsFiles } from "./options.ts";
 
 /** What TLS 1.2 may use: forward secret and authenticated only, as HTTP/2 asks (RFC 9113 section 9.2.2). */
@@ -100,11 +101,9 @@ function versionByAlpn(socket: TLSSocket): "http1" | "http2" | undefined {
 
 /** gRPC clients cannot read it either, but they report that an HTTP/1.x server answered. */
 function refusePlaintext(socket: Socket, lingerTimeoutMs: number): void {
-  const text = "This port speaks TLS: use https:// or, for gRPC, TLS channel credentials.\n";
-  socket.end(
-    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
-      `Content-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`,
-  );
+  const reason = "This port speaks TLS: use https:// or, for gRPC, TLS channel credentials.";
+  writeRefusal(socket, { status: 400, reason });
+  socket.end();
   // What the client still sends is discarded: closing on it at once would reset the answer away.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), lingerTimeoutMs);

@@ -24,7 +24,7 @@ export type StaticPages = ReadonlyMap<string, PageFile>;
 export const builtPages = fileURLToPath(new URL("../../web/dist/", import.meta.url));
 
 /** The paths that are the page's own, which reads the address itself. */
-const pagePaths = ["/s/:sessionId", "/status"];
+const pagePaths = ["/s/:sessionId", "/status", "/status/"];
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -97,7 +97,7 @@ export async function sendPage(
 ): Promise<FastifyReply> {
   const file = pages.get("/index.html");
   if (file === undefined) throw new Error("the page has no index.html");
-  reply.header("cache-control", "no-store").header("vary", "accept, accept-encoding");
+  reply.header("cache-control", "private, no-store").header("vary", "accept, accept-encoding");
   return sendFile(request, reply, file);
 }
 

@@ -132,7 +132,12 @@ const connectionsMax = 300;
 const idleMany = 700;
 
 test("idle connections by the hundred: the first have room, one more is closed at once", async (t) => {
-  const app = await startApp(t, { env: { CONNECTIONS_MAX: String(connectionsMax) } });
+  // So that none is cut by its time while the others come.
+  const listenerTimeouts = { sniffTimeoutMs: 60_000, keepAliveTimeoutMs: 60_000 };
+  const app = await startApp(t, {
+    env: { CONNECTIONS_MAX: String(connectionsMax) },
+    overrides: { listenerTimeouts },
+  });
   const { connections } = app.app;
   await attackBeside(t, app, async () => {
     const sockets: Socket[] = [];

@@ -41,7 +41,10 @@ describe("docs/operate.md", () => {
     const [, kubernetes] =
       /terminationGracePeriodSeconds: (\d+)/.exec(deployed("kubernetes.yaml")) ?? [];
     const [, systemd] = /TimeoutStopSec=(\d+)/.exec(deployed("chatwire.service")) ?? [];
-    for (const seconds of [kubernetes, systemd]) assert.ok(Number(seconds) >= drainSeconds + 10);
+    const [, alb] =
+      /deregistration_delay\.timeout_seconds, Value: "(\d+)"/.exec(deployed("alb.yaml")) ?? [];
+    for (const seconds of [kubernetes, systemd, alb])
+      assert.ok(Number(seconds) >= drainSeconds + 10);
   });
 
   it("gives silence three times the heartbeat in every proxy that has a bound", () => {
@@ -50,11 +53,26 @@ describe("docs/operate.md", () => {
       "nginx.conf": /grpc_read_timeout (\d+)s/,
       "haproxy.cfg": /timeout server (\d+)s/,
       "envoy.yaml": /stream_idle_timeout: (\d+)s/,
+      "alb.yaml": /idle_timeout\.timeout_seconds, Value: "(\d+)"/,
     };
     for (const [name, pattern] of Object.entries(bounds)) {
       const [, seconds] = pattern.exec(deployed(name)) ?? [];
       assert.ok(Number(seconds) >= 3 * heartbeatSeconds, name);
     }
+  });
+
+  it("has a configuration for each proxy, that trusts no reset and leaves buffering out", () => {
+    const [, proxies = ""] = /## Behind a reverse proxy([\s\S]*?)\n## /.exec(page) ?? [];
+    const sections = proxies.split("\n### ").slice(1);
+    const named = sections.map((section) => {
+      const [, file = ""] = /\]\(deploy\/([^)]+)\)/.exec(section) ?? [];
+      assert.ok(deployFiles.includes(file), section.slice(0, 40));
+      assert.match(deployed(file), /TRUST_STREAM_RESET=0/, file);
+      assert.doesNotMatch(deployed(file), /buffering on|buffer_request|buffer_response/, file);
+      return section.split("\n")[0];
+    });
+    const expected = ["nginx", "HAProxy", "Caddy", "Envoy", "AWS Application Load Balancer"];
+    assert.deepEqual(named, expected);
   });
 
   it("decides for each RPC whether a client's configuration retries it", () => {

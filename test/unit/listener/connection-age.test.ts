@@ -63,6 +63,24 @@ test("a connection's age varies by a tenth, so that they do not all end together
   }
 });
 
+test("connections that are opened together end one after the other", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let ended = 0;
+  for (let count = 0; count < 100; count += 1) {
+    whenAged(new EventEmitter(), connectionAgeMaxMs, () => {
+      ended += 1;
+    });
+  }
+  const seen = new Set<number>();
+  for (let step = 0; step <= 20; step += 1) {
+    t.mock.timers.tick(step === 0 ? connectionAgeMaxMs * 0.9 : connectionAgeMaxMs * 0.01);
+    seen.add(ended);
+  }
+  assert.equal(ended, 100);
+  // By chance alone all of a hundred would not fall into so few of the twenty steps.
+  assert.ok(seen.size > 5, [...seen].join());
+});
+
 test("a connection that closes before does not age, nor does one without a limit", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const connection = new EventEmitter();

@@ -43,7 +43,7 @@ test("a browser gets the page at / and at its own paths, kept by nobody", async 
     const { statusCode, headers, body } = await server.inject({ url, headers: browser });
     assert.deepEqual([statusCode, body], [200, html], url);
     assert.equal(headers["content-type"], "text/html; charset=utf-8");
-    assert.equal(headers["cache-control"], "no-store");
+    assert.equal(headers["cache-control"], "private, no-store");
     assert.match(
       String(headers["content-security-policy"]),
       /script-src 'self'; style-src 'self';/,
@@ -135,4 +135,18 @@ test("no path leads to a file that is not the page's", async (t) => {
     assert.equal(statusCode, 404, url);
     assert.doesNotMatch(body, /^secret/);
   }
+});
+
+test("a browser gets the page as a 404 where there is none, and anybody else words", async (t) => {
+  const server = await serve(t);
+  for (const url of ["/nowhere", "/foo/bar", "/foo.Service/Method"]) {
+    const page = await server.inject({ url, headers: browser });
+    assert.deepEqual([page.statusCode, page.body], [404, html], url);
+    assert.match(String(page.headers["content-security-policy"]), /script-src 'self'/);
+    const words = await server.inject({ url, headers: { accept: "*/*" } });
+    assert.equal(words.statusCode, 404);
+    assert.doesNotMatch(words.body, /doctype/, url);
+  }
+  const status = await server.inject({ url: "/status/", headers: browser });
+  assert.deepEqual([status.statusCode, status.body], [200, html]);
 });
