@@ -2,19 +2,16 @@
 // large writes, pruning and checkpoints go on, and without them just before.
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import type { ClientHttp2Session } from "node:http2";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { ChatRequestSchema } from "../src/gen/chat/chat_pb.ts";
 import { measuredEnv, readTimes } from "./database-times.ts";
 import { type Filled, fillStore } from "./fill-store.ts";
-import { callGrpc, withSession } from "./grpc-client.ts";
-import { frame } from "./grpc-frame.ts";
+import { type Lateness, liveStreams, readLiveStreams } from "./live-streams.ts";
 import { describeMachine } from "./machine.ts";
 import { chatwire, startServer } from "./servers.ts";
-import { median, percentile } from "./statistics.ts";
+import { median } from "./statistics.ts";
 import type { WorkName, WorkOrder } from "./work-thread.ts";
 
 const { values: flags } = parseArgs({
@@ -26,11 +23,6 @@ const { values: flags } = parseArgs({
 const messages = Number(flags.messages);
 const rounds = Number(flags.rounds);
 
-const streams = 25;
-const chunks = 200;
-const intervalMs = 20;
-/** STATUS and RESPONSE_START. */
-const messagesBefore = 2;
 const runTimeoutMs = 600_000;
 
 /** What goes on beside the streams. Each scene is measured beside a control, in which they are alone. */
@@ -65,9 +57,9 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-type Lateness = { p50: number; p99: number; max: number; calls: number };
+type Measured = Lateness & { calls: number };
 
-type Pair = { control: Lateness; scene: Lateness };
+type Pair = { control: Measured; scene: Measured };
 
 async function measureScenes(port: number, filled: Filled): Promise<void> {
   const results = new Map<string, Pair[]>([...scenes.keys()].map((name) => [name, []]));
@@ -91,6 +83,7 @@ async function measureScenes(port: number, filled: Filled): Promise<void> {
       [...describe(name, lates), more.toFixed(1)],
     ];
   });
+  const { streams, intervalMs } = liveStreams;
   const title = `${messages} messages, ${streams} streams at ${1_000 / intervalMs} chunks/s`;
   console.log(`${describeMachine(folder, rounds)} · ${title}\n`);
   console.log(table(head, rows));
@@ -102,8 +95,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 /** A row of the table: medians of the rounds, and at its end the worst chunk of all rounds. */
-function describe(name: string, rounds: readonly Lateness[]): string[] {
-  const of = (pick: (one: Lateness) => number) => median(rounds.map(pick));
+function describe(name: string, rounds: readonly Measured[]): string[] {
+  const of = (pick: (one: Measured) => number) => median(rounds.map(pick));
   const worst = Math.max(...rounds.map(({ max }) => max));
   const late = [of(({ p50 }) => p50), of(({ p99 }) => p99), of(({ max }) => max), worst];
   return [name, of(({ calls }) => calls).toFixed(0), ...late.map((ms) => ms.toFixed(1))];
@@ -114,15 +107,10 @@ async function measureScene(
   port: number,
   filled: Filled,
   names: readonly WorkName[],
-): Promise<Lateness> {
+): Promise<Measured> {
   const stopWorks = startWorks({ port, filled, names });
-  const lateness = await withSession(port, async (session) => {
-    const all = await Promise.all(Array.from({ length: streams }, () => readStream(session)));
-    return all.flat();
-  });
-  const calls = await stopWorks();
-  const at = (percent: number) => percentile(lateness, percent);
-  return { p50: at(50), p99: at(99), max: at(100), calls };
+  const lateness = await readLiveStreams(port);
+  return { ...lateness, calls: await stopWorks() };
 }
 
 /** Resolves with the number of calls that were made. */
@@ -137,20 +125,4 @@ function startWorks(order: WorkOrder): () => Promise<number> {
     const [calls]: number[] = await answer;
     return calls ?? 0;
   };
-}
-
-/** How much later each chunk came than its stream's most punctual one says that it should. */
-async function readStream(session: ClientHttp2Session): Promise<number[]> {
-  const modelId = `scripted:${chunks}x${intervalMs}`;
-  const request = frame(ChatRequestSchema, { message: "live", modelId });
-  const arrivals: number[] = [];
-  await callGrpc(session, "StreamChat", request, (count) => {
-    const nowMs = performance.now();
-    for (let arrived = 0; arrived < count; arrived += 1) arrivals.push(nowMs);
-  });
-  const offsets = arrivals
-    .slice(messagesBefore, messagesBefore + chunks)
-    .map((arrivalMs, index) => arrivalMs - (index + 1) * intervalMs);
-  const punctual = Math.min(...offsets);
-  return offsets.map((offset) => offset - punctual);
 }
