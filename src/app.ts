@@ -64,6 +64,11 @@ export interface App {
    * stream ends UNAVAILABLE and all that was opened is released. Repeating it waits for the first.
    */
   close(): Promise<void>;
+  /**
+   * Ends every open call UNAVAILABLE, where `close` waits for turns; resolves when their callers are told, at the
+   * latest in a moment. The process is to end then: the next start ends what ran. Never rejects.
+   */
+  abandon(): Promise<void>;
   /** Looks at the TLS files now, as SIGHUP asks; without it they are looked at every 10 s. Never rejects. */
   reloadTls(): Promise<void>;
   /** Asks each provider once whether it accepts us, and logs the answers. Never rejects. */
@@ -74,6 +79,8 @@ export interface App {
 
 /** How long, past the drain, calls are given to deliver their turns' ends, and then to take in that they are over. */
 const farewellMs = 1_000;
+/** How long calls that are abandoned are given to tell it. */
+const abandonMs = 200;
 
 /** Puts the server together from its configuration and ends what a crash left behind. */
 export async function buildApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
@@ -193,6 +200,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
     admitStream,
     now: systemClock.now,
     activeStreams: streams.count,
+    checkStorage: () => storage.store.check(),
     calls: observability.calls,
     onUnexpectedError: observability.onUnexpectedError,
     stopping: stopping.signal,
@@ -253,6 +261,10 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
       return at;
     },
     close: () => (closing ??= close()),
+    async abandon() {
+      shutdown.abort(toConnectError(serverStopped()));
+      await listener.close({ graceMs: abandonMs });
+    },
     reloadTls: async () => tlsWatch?.reload(),
     async checkProviders(signal) {
       await Promise.all(providers.map((provider) => checkProvider(provider, signal, fastify.log)));

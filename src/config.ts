@@ -81,17 +81,23 @@ export type TlsFiles = {
   readonly clientCaFile: string | undefined;
 };
 
-/** The server cannot start with this configuration. `problems` has all of them, each naming its setting. */
+/** The server cannot start with this configuration. `problems` has all of them, each beginning with its setting. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
+  /**
+   * The configuration with the default in the place of what could not be parsed: not to be served with, but what
+   * else is wrong can be looked for. Undefined where nothing of it was read.
+   */
+  readonly rest: Config | undefined;
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], rest?: Config) {
     super(
       `the configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n` +
         problems.map((problem) => `  - ${problem}`).join("\n"),
     );
     this.problems = problems;
+    this.rest = rest;
   }
 }
 
@@ -121,14 +127,15 @@ export function loadConfig(sources: ConfigSources): Config {
     const problem = values[name] && sources.fileProblem?.(values[name]);
     if (problem) problems.push(`${show(name, found.get(name))}: ${problem}`);
   }
-  if (problems.length > 0) throw new ConfigError(problems);
   const warnings = [
     ...later.warnings,
     ...unknownIn(dotEnv),
     ...unusedIn(values, found),
     ...hastyIn(values),
   ];
-  return toConfig(values, warnings);
+  const config = toConfig(values, warnings);
+  if (problems.length > 0) throw new ConfigError(problems, config);
+  return config;
 }
 
 /** The files that the server reads at its start. */

@@ -4,6 +4,8 @@ import { readConfig } from "./config/read.ts";
 import type { Flags } from "./config/sources.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { ListenError } from "./listener/bind.ts";
+import { TlsFileError } from "./listener/check-tls-files.ts";
+import { NoRegularFileError } from "./regular-file.ts";
 import { DatabaseInUseError, DatabaseTooNewError, DatabaseUnusableError } from "./sqlite/errors.ts";
 import { describePortTaken, welcome } from "./start-messages.ts";
 
@@ -11,7 +13,8 @@ import { describePortTaken, welcome } from "./start-messages.ts";
 const providerCheckTimeoutMs = 20_000;
 
 /**
- * Runs the server until a signal ends it: the first SIGTERM or SIGINT drains, a second one ends at once.
+ * Runs the server until a signal ends it: the first SIGTERM or SIGINT drains, a second one ends at once, and has
+ * open calls told of it.
  * What keeps it from starting is told in words on stderr, with exit code 1.
  */
 export async function serve(flags: Flags = {}): Promise<void> {
@@ -23,15 +26,19 @@ export async function serve(flags: Flags = {}): Promise<void> {
   const checks = new AbortController();
   const timeout = AbortSignal.timeout(providerCheckTimeoutMs);
   void app.checkProviders(AbortSignal.any([checks.signal, timeout]));
-  let stopping = false;
+  let signals = 0;
   // One listener for all: between two, a signal would end the process as if nobody listened.
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    signals += 1;
+    if (signals > 2) process.exit(1);
+    if (signals === 2) {
+      void app.abandon().finally(() => process.exit(1));
+      return;
+    }
     process.stderr.write(`${signal}: finishing what runs; once more ends at once\n`);
     checks.abort();
     app.close().then(
-      () => process.exit(0),
+      () => process.exit(signals === 1 ? 0 : 1),
       (error: unknown) => fail(error),
     );
   };
@@ -73,6 +80,8 @@ function isExpected(error: unknown): error is Error {
     DatabaseTooNewError,
     DatabaseUnusableError,
     ListenError,
+    NoRegularFileError,
+    TlsFileError,
   ];
   return kinds.some((kind) => error instanceof kind);
 }

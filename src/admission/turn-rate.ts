@@ -1,4 +1,4 @@
-import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
+import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Caller } from "../chat/caller.ts";
 import { ChatError } from "../chat/errors.ts";
 
@@ -12,39 +12,31 @@ export interface TurnRate {
 
 const windowSeconds = 60;
 
-/** Counts in this process's memory; a minute after its first turn a caller's count begins anew. */
+/**
+ * Counts in this process's memory; a minute after its first turn a caller's count begins anew. Credentials of one
+ * principal have one count, whatever the limit of each: it is the limit of the one that asks that refuses.
+ */
 export function createTurnRate(): TurnRate {
-  // Callers with a limit of their own are counted against it; there are as many limiters as limits.
-  const limiters = new Map<number, RateLimiterMemory>();
-  const limiterOf = (turnsMax: number): RateLimiterMemory => {
-    const known = limiters.get(turnsMax);
-    if (known) return known;
-    const keyPrefix = String(turnsMax);
-    const made = new RateLimiterMemory({ points: turnsMax, duration: windowSeconds, keyPrefix });
-    limiters.set(turnsMax, made);
-    return made;
-  };
+  const counts = new RateLimiterMemory({ points: 0, duration: windowSeconds });
   return {
-    async take({ rateKey, limits: { turnsPerMinuteMax } }) {
-      if (turnsPerMinuteMax === undefined) return;
+    async take({ rateKey, limits: { turnsPerMinuteMax = Number.POSITIVE_INFINITY } }) {
       if (turnsPerMinuteMax === 0) throw tooManyTurns(0);
-      const limiter = limiterOf(turnsPerMinuteMax);
-      try {
-        await limiter.consume(rateKey);
-      } catch (refused) {
-        if (refused instanceof Error) throw refused;
-        // The limiter counts what it refuses too.
-        await limiter.reward(rateKey);
-        throw tooManyTurns(turnsPerMinuteMax, (refused as RateLimiterRes).msBeforeNext);
+      // Whoever is refused does not count, not even until that is taken back: the others may have room.
+      const before = await counts.get(rateKey);
+      if (before && before.consumedPoints >= turnsPerMinuteMax && before.msBeforeNext > 0) {
+        throw tooManyTurns(turnsPerMinuteMax, before.msBeforeNext);
       }
+      const after = await counts.penalty(rateKey);
+      if (after.consumedPoints <= turnsPerMinuteMax) return;
+      // Others have asked at the same moment.
+      await counts.reward(rateKey);
+      throw tooManyTurns(turnsPerMinuteMax, after.msBeforeNext);
     },
-    async giveBack({ rateKey, limits: { turnsPerMinuteMax } }) {
-      if (!turnsPerMinuteMax) return;
-      const limiter = limiterOf(turnsPerMinuteMax);
-      const counted = await limiter.get(rateKey);
+    async giveBack({ rateKey }) {
+      const counted = await counts.get(rateKey);
       // A turn of a minute that is over is no credit for this one.
       if (counted && counted.msBeforeNext > 0 && counted.consumedPoints > 0) {
-        await limiter.reward(rateKey);
+        await counts.reward(rateKey);
       }
     },
   };

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type FileLockOptions, lockFile } from "./file-lock.ts";
 import { formatKeyList, type KeyEntry, KeyFileError, parseKeyList } from "./key-list.ts";
+import { parseKeyFile, readKeyText } from "./read-key-text.ts";
 
 /** Editing takes milliseconds. */
 const lockDefaults: FileLockOptions = { waitMs: 15_000, staleMs: 10_000 };
@@ -49,19 +50,13 @@ export async function editKeyFile(
 
 /** Undefined where there is no file. */
 async function readEntries(path: string): Promise<KeyEntry[] | undefined> {
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
+    const { text } = await readKeyText(path);
+    return parseKeyFile(path, text);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
-    throw new KeyFileError([`${path} cannot be read (${code})`]);
-  }
-  try {
-    return parseKeyList(text);
-  } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
-    throw new KeyFileError(error.problems.map((problem) => `${path}: ${problem}`));
+    throw error;
   }
 }
 

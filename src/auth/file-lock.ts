@@ -1,9 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, open, rename, rm, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { readRegularFile } from "../regular-file.ts";
 
 /** How often a lock that another holds is asked for again, milliseconds. */
 const retryMs = 50;
+
+/** A lock holds a UUID, bytes; what is longer is no lock of ours. */
+const ownerBytesMax = 36;
 
 export type FileLockOptions = {
   /** How long to wait for another holder before giving up, milliseconds. */
@@ -85,7 +89,7 @@ async function isStale(path: string, staleMs: number): Promise<boolean> {
 
 async function contentOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return await readRegularFile(path, ownerBytesMax);
   } catch {
     return undefined;
   }

@@ -35,8 +35,8 @@ export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(problems.join("; "));
+  constructor(problems: readonly string[], options?: ErrorOptions) {
+    super(problems.join("; "), options);
     this.problems = problems;
   }
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readKeyFile } from "../auth/edit-key-file.ts";
 import { createIssuerKeys } from "../auth/issuer-keys.ts";
 import { openKeyFile } from "../auth/key-file.ts";
-import { parseKeyList, stateOfKey } from "../auth/key-list.ts";
+import { type KeyEntry, stateOfKey } from "../auth/key-list.ts";
 import { isLoopback } from "../config/loopback.ts";
 import type { Config } from "../config.ts";
 import { type Finding, reportOf } from "./finding.ts";
@@ -10,13 +10,13 @@ const { ok, warning, failed } = reportOf("authentication");
 
 /** Whether callers can show who they are, in each way that is configured. */
 export async function checkAuthentication(config: Config, now: number): Promise<Finding[]> {
-  const { auth } = config;
+  const { auth, tls } = config;
   if (!auth) return [checkAnonymous(config)];
   const { keysFile, jwt, certificates } = auth;
   return [
     ...(keysFile ? await checkKeys(keysFile, now) : []),
     ...(jwt ? [await checkIssuer(jwt.jwksUrl)] : []),
-    ...(certificates ? [ok("clients show certificates of TLS_CLIENT_CA_FILE")] : []),
+    ...(certificates && tls ? [ok("clients show certificates of TLS_CLIENT_CA_FILE")] : []),
   ];
 }
 
@@ -30,14 +30,15 @@ function checkAnonymous({ host }: Config): Finding {
 
 async function checkKeys(path: string, now: number): Promise<Finding[]> {
   const problems: string[] = [];
+  let entries: readonly KeyEntry[];
   try {
     const file = await openKeyFile({ path, onProblem: (problem) => problems.push(problem) });
     file.close();
+    entries = await readKeyFile(path);
   } catch (error) {
     return [failed((error as Error).message, "mend it, or make another one: chatwire keys create")];
   }
   const warnings = problems.map((problem) => warning(problem, `chmod go-w ${path}`));
-  const entries = parseKeyList(readFileSync(path, "utf8"));
   const active = entries.filter((entry) => stateOfKey(entry, now) === "active").length;
   const told = `${path} has ${active} keys that can be used, of ${entries.length}`;
   const none = warning(told, "make one: chatwire keys create");

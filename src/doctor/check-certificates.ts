@@ -1,9 +1,12 @@
 import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import { createSecureContext, getCACertificates } from "node:tls";
+import { isLoopback } from "../config/loopback.ts";
 import type { Config, TlsFiles } from "../config.ts";
 import { readCertificates } from "../listener/certificates.ts";
+import { tlsFileBytesMax } from "../listener/tls-files.ts";
+import { readRegularFileSync } from "../regular-file.ts";
 import { type Finding, reportOf } from "./finding.ts";
 
 const { ok, warning, failed } = reportOf("certificate");
@@ -15,7 +18,7 @@ type Certificates = readonly [X509Certificate, ...X509Certificate[]];
 /** Whether TLS_CERT_FILE and TLS_KEY_FILE fit together and will serve the clients, for a while yet. */
 export function checkCertificates(config: Config, now: number): Finding[] {
   const { tls } = config;
-  if (!tls) return [ok("none: the port speaks plaintext")];
+  if (!tls) return [checkPlaintext(config)];
   const chain = readOr(tls.certFile, (pem) => readCertificates(pem));
   const key = readOr(tls.keyFile, (pem) => createPrivateKey(pem));
   const problems = [chain, key].filter(isFinding);
@@ -30,13 +33,23 @@ export function checkCertificates(config: Config, now: number): Finding[] {
   return [...findings, ...checkKeyMode(tls.keyFile), ...checkClientCa(tls, now)];
 }
 
+/** A proxy in front may speak TLS, from another machine too: nobody can tell from here. */
+function checkPlaintext({ host, auth }: Config): Finding {
+  if (isLoopback(host)) return ok("none: the port speaks plaintext");
+  const what = auth ? "credentials and all that is said" : "all that is said";
+  return warning(
+    `none, and ${host} is reachable from other machines: ${what} can be read on the way`,
+    "set TLS_CERT_FILE and TLS_KEY_FILE, unless a proxy speaks TLS and nobody else reaches the port",
+  );
+}
+
 function isFinding(value: unknown): value is Finding {
   return typeof value === "object" && value !== null && "status" in value;
 }
 
 function readOr<Value>(path: string, parse: (pem: string) => Value): Value | Finding {
   try {
-    return parse(readFileSync(path, "utf8"));
+    return parse(readRegularFileSync(path, tlsFileBytesMax));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "ERR_MISSING_PASSPHRASE" ? "it is encrypted" : message;
@@ -44,16 +57,19 @@ function readOr<Value>(path: string, parse: (pem: string) => Value): Value | Fin
   }
 }
 
-function checkPair(tls: TlsFiles, leaf: X509Certificate, key: KeyObject): Finding {
+function checkPair(tls: TlsFiles, leaf: X509Certificate, privateKey: KeyObject): Finding {
   const { certFile, keyFile } = tls;
-  if (!leaf.checkPrivateKey(key)) {
+  if (!leaf.checkPrivateKey(privateKey)) {
     return failed(
       `${keyFile} is not the key of ${certFile}`,
       "the server's own certificate comes first in TLS_CERT_FILE; take the key that it was made with",
     );
   }
   try {
-    createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+    const [cert, key] = [certFile, keyFile].map((file) => {
+      return readRegularFileSync(file, tlsFileBytesMax);
+    });
+    createSecureContext({ cert, key });
     return ok(`${certFile} and its key fit together`);
   } catch (error) {
     const advice = "make a new one, with an ECDSA key or RSA of 2048 bits and more";

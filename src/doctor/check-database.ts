@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Database } from "../config/parse.ts";
 import { eventLogModule } from "../event-log/sqlite.ts";
 import type { DatabaseOwner } from "../sqlite/errors.ts";
+import { kindProblem } from "../sqlite/file-kind.ts";
 import { checkIntegrity, checkSchema, inspect, loadModules } from "../sqlite/inspect.ts";
 import { findHolder } from "../sqlite/lock.ts";
 import { storeModule } from "../store/sqlite.ts";
@@ -19,9 +20,18 @@ const clockSlackMs = 5 * 60 * 1_000;
 
 export type DatabaseFindings = {
   findings: Finding[];
-  /** Where the server listens that has the database; empty where none has it. */
-  holderUrl: string;
+  /** The server that has the database; undefined where none has it. */
+  holder: DatabaseHolder | undefined;
 };
+
+/** A server that has a database. */
+export type DatabaseHolder = {
+  /** Where it listens; empty where that is not known. */
+  url: string;
+};
+
+/** Nothing can be said of who has the database. */
+export const unknownHolder: DatabaseHolder = { url: "" };
 
 /** Whether the database can be used, or made. Reads all of it; a server may be using it. */
 export async function checkDatabase(
@@ -31,26 +41,33 @@ export async function checkDatabase(
 ): Promise<DatabaseFindings> {
   const { ok, failed } = reportOf("database");
   if (database.type === "memory") {
-    return { findings: [ok("memory: keeps nothing when the server ends")], holderUrl: "" };
+    return { findings: [ok("memory: keeps nothing when the server ends")], holder: unknownHolder };
   }
   const exists = existsSync(database.path);
   const file = exists ? realpathSync(database.path) : database.path;
   const folder = nearestFolder(file);
   const places = [checkAccess({ file, folder, exists, canWrite }), ...checkRoom(file, folder)];
-  if (!exists) return { findings: places, holderUrl: "" };
+  if (!exists) return { findings: places, holder: undefined };
+  const problem = kindProblem(file);
+  if (problem !== undefined) {
+    const advice = "set DATABASE_URL to another place";
+    return { findings: [...places, failed(`${file} ${problem}`, advice)], holder: undefined };
+  }
   const modules = await loadModules([storeModule, eventLogModule]);
   try {
     const holder = findHolder(file);
     const contents = readContents(file, holder !== undefined, modules, now);
-    const holderUrl = typeof holder === "object" ? holder.url : "";
     return {
       findings: [...places, describeHolder(holder), ...contents, checkWal(file)],
-      holderUrl,
+      holder: holder === "unknown" ? unknownHolder : holder,
     };
   } catch (error) {
     const advice =
       "restore a backup (chatwire restore), upgrade chatwire, or set DATABASE_URL to another file";
-    return { findings: [...places, failed((error as Error).message, advice)], holderUrl: "" };
+    return {
+      findings: [...places, failed((error as Error).message, advice)],
+      holder: unknownHolder,
+    };
   }
 }
 

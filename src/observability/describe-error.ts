@@ -45,7 +45,7 @@ function placeOf({ stack = "" }: Error): string {
   return start < 0 ? "" : stack.slice(start);
 }
 
-/** Whether the message is ours, the operating system's or the database's, and so holds nothing that anybody said. */
+/** Whether the message is ours, the operating system's, the database's or OpenSSL's, and so holds nothing that anybody said. */
 function isHarmless(error: Error): boolean {
   if (error instanceof ModelError) return false;
   if (error instanceof ChatError) return error.kind !== "invalid_argument";
@@ -54,5 +54,5 @@ function isHarmless(error: Error): boolean {
   return error instanceof TypeError || error instanceof RangeError;
 }
 
-/** `ECONNREFUSED` of the operating system, `ERR_SQLITE_ERROR` of the database. */
-const isSystemCode = /^(?:E[A-Z0-9]+|ERR_SQLITE_\w+)$/;
+/** `ECONNREFUSED` of the operating system, `ERR_SQLITE_ERROR` of the database, `ERR_OSSL_PEM_NO_START_LINE` of OpenSSL. */
+const isSystemCode = /^(?:E[A-Z0-9]+|ERR_(?:SQLITE|OSSL)_\w+)$/;

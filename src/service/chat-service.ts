@@ -30,6 +30,8 @@ export type ChatServiceOptions = StreamOptions & {
   models: ModelCatalog;
   /** Streams, and calls that wait for a reply, that are open now: the caller's, or everybody's. */
   activeStreams: (caller?: Caller) => number;
+  /** Rejects where the storage cannot be read or takes no writes, as `/readyz` and grpc.health.v1 see it. */
+  checkStorage: () => Promise<void>;
 };
 
 /** The RPCs of chat.ChatService. */
@@ -140,6 +142,7 @@ export function createChatService(options: ChatServiceOptions): ServiceImpl<type
       const startedMs = performance.now();
       const common = { model: defaultModel(), framework };
       try {
+        await options.checkStorage();
         const activeSessions = toInt32(await engine.countSessions(callerOf(context)));
         const healthy = !engine.isDraining();
         const message = healthy ? "ok" : "the server is about to stop";

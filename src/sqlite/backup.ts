@@ -1,7 +1,8 @@
-import { existsSync, linkSync, readdirSync, realpathSync, renameSync, statSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, realpathSync, renameSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { copyDatabase, noLinks, removeDraft, syncFolder } from "./copy.ts";
 import { DatabaseUnusableError } from "./errors.ts";
+import { kindProblem } from "./file-kind.ts";
 import { checkIntegrity, checkSchema, inspect, loadModules } from "./inspect.ts";
 import { isAlive } from "./lock.ts";
 
@@ -15,7 +16,7 @@ export type BackupOptions = {
   modules: readonly URL[];
 };
 
-/** There is a file already where the backup should go. */
+/** There is something already where the backup should go: a file, or what no backup replaces. */
 export class BackupExistsError extends Error {
   override readonly name = "BackupExistsError";
 }
@@ -30,9 +31,11 @@ export class BackupExistsError extends Error {
  */
 export async function backUp({ file, target, replace, modules }: BackupOptions): Promise<string> {
   const source = realpathSync(file);
+  const problem = kindProblem(source);
+  if (problem !== undefined) throw new DatabaseUnusableError(source, `it ${problem}`);
   const absolute = resolveTarget(target);
   refuseOwnFiles(source, absolute);
-  if (!replace && existsSync(absolute)) throw alreadyThere(absolute);
+  refuseTaken(absolute, replace);
   const known = await loadModules(modules);
   inspect(source, (database) => checkSchema(database, source, known));
   removeStaleDrafts(absolute);
@@ -63,20 +66,23 @@ function refuseOwnFiles(source: string, target: string): void {
 
 /** Gives the draft its name; without `replace` never that of a file which has come up meanwhile. */
 function give(draft: string, target: string, replace: boolean): void {
+  // Something else may have taken the name during the copy.
+  refuseTaken(target, replace);
   try {
     if (replace) renameSync(draft, target);
     else linkSync(draft, target);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EISDIR" || existsSync(target)) throw alreadyThere(target);
+    refuseTaken(target, replace);
     if (!noLinks.has(code ?? "")) throw error;
     renameSync(draft, target);
   }
 }
 
-function alreadyThere(target: string): BackupExistsError {
-  const what = statSync(target).isDirectory() ? "is a folder" : "is there already";
-  return new BackupExistsError(`${target} ${what}`);
+/** Only a regular file is ever replaced: in the place of a device or a pipe others would go on to write. */
+function refuseTaken(target: string, replace: boolean): void {
+  const problem = kindProblem(target) ?? (!replace && existsSync(target) && "is there already");
+  if (problem) throw new BackupExistsError(`${target} ${problem}`);
 }
 
 /** Removes what backups to the same target left behind when they were killed. */

@@ -13,6 +13,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { copyDatabase, noLinks, removeDraft, syncFile, syncFolder } from "./copy.ts";
 import { DatabaseUnusableError, sqliteCode } from "./errors.ts";
+import { kindProblem } from "./file-kind.ts";
 import { checkIntegrity, checkSchema, inspect, loadModules, named } from "./inspect.ts";
 import { acquireLock, resolveDatabaseFile } from "./lock.ts";
 
@@ -44,6 +45,10 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const backup = realpathSync(options.backup);
   const file = resolveDatabaseFile(options.file);
   if (backup === file) throw new DatabaseUnusableError(backup, "it is the database itself");
+  for (const path of [backup, file]) {
+    const problem = kindProblem(path);
+    if (problem !== undefined) throw new DatabaseUnusableError(path, `it ${problem}`);
+  }
   const known = await loadModules(options.modules);
   inspect(backup, (database) => checkSchema(database, backup, known));
   const lock = acquireLock(file, { pid: process.pid, url: "", startedAt: options.now });

@@ -144,10 +144,15 @@ export function testBehindProxy(kind: ReverseProxyKind): void {
     assert.equal((await ask("chat.example.org")).status, 200);
     const refused = await ask("other.example.org");
     assert.deepEqual([refused.status, refused.json.code], [403, "permission_denied"]);
-    const metrics = await fetchText(t, proxy, "/metrics");
-    assert.equal(metrics.status, 404);
-    assert.doesNotMatch(metrics.body, /chatwire_/);
-    assert.deepEqual(await fetchText(t, proxy, "/healthz"), { status: 200, body: "ok\n" });
+    for (const path of metricsPaths) {
+      const { status, headers, body } = await fetchAnswer(t, proxy, path);
+      assert.equal(status, 404, path);
+      assert.doesNotMatch(body, /chatwire_/);
+      assert.equal(headers.has(ownHeader), false, `${path} has reached chatwire`);
+    }
+    const health = await fetchAnswer(t, proxy, "/healthz");
+    assert.deepEqual([health.status, health.body], [200, "ok\n"]);
+    assert.ok(health.headers.has(ownHeader));
   });
 }
 
@@ -294,11 +299,25 @@ async function untilServed<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-async function fetchText(t: TestContext, { url }: ReverseProxy, path: string) {
-  const write = ["--silent", "--write-out", "\n%{http_code}"];
+/** One path, as it may be written. */
+const metricsPaths = [
+  "/metrics",
+  "/metrics?name=x",
+  "/%6detrics",
+  "/%6Detric%73",
+  "/%6d%65%74%72%69%63%73?name=x",
+];
+
+/** What every answer of chatwire has, and none that a proxy gives by itself. */
+const ownHeader = "x-content-type-options";
+
+async function fetchAnswer(t: TestContext, { url }: ReverseProxy, path: string) {
+  const write = ["--silent", "--write-out", "\n%{header_json}\n%{http_code}"];
   const { stdout } = await runProgram(t, "curl", [...write, "--cacert", certificate, url + path]);
-  const end = stdout.lastIndexOf("\n");
-  return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) };
+  const [, body = "", json = "{}", status] =
+    /^([\s\S]*?)\n(\{[\s\S]*\})\s+(\d+)$/.exec(stdout) ?? [];
+  const headers = new Map<string, string[]>(Object.entries(JSON.parse(json)));
+  return { status: Number(status), headers, body };
 }
 
 /** Programs with HTTP/2 implementations of their own. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { describe, it } from "node:test";
 import { ConnectError } from "@connectrpc/connect";
 import { ChatError, invalidArgument, storageUnavailable } from "../../../src/chat/errors.ts";
@@ -42,6 +43,20 @@ describe("an error in the log", () => {
     const fault = describeError(new TypeError("x is not a function"), false);
     assert.equal(fault.message, "x is not a function");
     assert.match(fault.stack ?? "", /^ {4}at .*describe-error\.test\.ts/);
+  });
+
+  it("keeps what OpenSSL says of a file, which repeats nothing of it", () => {
+    const certificate = `-----BEGIN CERTIFICATE-----\n${said}\n-----END CERTIFICATE-----\n`;
+    assert.throws(
+      () => new X509Certificate(certificate),
+      (error: Error) => {
+        const described = describeError(error, false);
+        assert.equal(described.message, error.message);
+        assert.match(described.code ?? "", /^ERR_OSSL_/);
+        assert.ok(!JSON.stringify(described).includes(said));
+        return true;
+      },
+    );
   });
 
   it("ends with its fifth cause, even where the causes go round", () => {
