@@ -12,7 +12,6 @@ import { isLoopback } from "./config/loopback.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { peerOf as connectionOf } from "./listener/peer.ts";
 import { createRequestGuard, isLoopbackHost, requestFacts } from "./listener/request-guard.ts";
-import { createProxyFetch } from "./model/proxy-fetch.ts";
 import { guardAccess } from "./service/access.ts";
 import { type AuthRefusal, causeOf, identify, type Peer, scopeMissing } from "./service/gate.ts";
 import type { RecordRefusal } from "./service/refused-calls.ts";
@@ -29,7 +28,7 @@ export async function openAuthenticator(
   try {
     return await createAuthenticator({
       keysFile,
-      jwt: jwt && { ...jwt, fetch: createProxyFetch() },
+      jwt: jwt && { ...jwt, fetch: await loadProxyFetch() },
       certificates,
       anonymous: anonymousCaller(config),
       now: systemClock.now,
@@ -42,6 +41,12 @@ export async function openAuthenticator(
     }
     throw new ConfigError([(error as Error).message]);
   }
+}
+
+/** Loaded where an issuer is asked for its keys. */
+async function loadProxyFetch() {
+  const { createProxyFetch } = await import("./model/proxy-fetch.ts");
+  return createProxyFetch();
 }
 
 /** Who a caller without credentials is; undefined where there is none. */

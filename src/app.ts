@@ -21,7 +21,6 @@ import { createListener, type Listener } from "./listener/listener.ts";
 import type { ListenerTimeouts } from "./listener/options.ts";
 import { readTlsFiles, watchTlsFiles } from "./listener/tls-files.ts";
 import { createElizaProvider } from "./model/eliza.ts";
-import { createGeminiProvider } from "./model/gemini.ts";
 import { createScriptedProvider } from "./model/scripted.ts";
 import { type LogStream, loggerOptions } from "./observability/logger.ts";
 import { openObservability } from "./observability/observability.ts";
@@ -102,7 +101,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   });
   const scripted = config.scriptedModel ? createScriptedProvider() : undefined;
   const providers = [
-    ...createProviders(config, fastify.log),
+    ...(await createProviders(config, fastify.log)),
     ...(scripted ? [scripted] : []),
     ...(overrides.providers ?? []),
   ];
@@ -277,13 +276,14 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
 /** The calls that stream a chat, or wait for a reply. */
 const chatRpcs = ["Chat", "StreamChat", "SendMessage"].map((name) => `chat.ChatService/${name}`);
 
-/** The models that the configuration offers, without the scripted ones. */
-export function createProviders(
+/** The models that the configuration offers, without the scripted ones. A provider's library is loaded where it is used. */
+export async function createProviders(
   config: Config,
   log: Pick<FastifyBaseLogger, "warn">,
-): ModelProvider[] {
+): Promise<ModelProvider[]> {
   const eliza = createElizaProvider({ wordsPerSecond: config.elizaWordsPerSecond });
   if (!config.gemini) return [eliza];
+  const { createGeminiProvider } = await import("./model/gemini.ts");
   const { access, baseUrl, models } = config.gemini;
   const gemini = createGeminiProvider({
     ...(access.type === "key" ? { apiKey: access.apiKey } : { vertex: access }),

@@ -55,7 +55,9 @@ async function checkAll(
   const found = await Promise.all([
     isSound("port") && guarded("port", async () => [await checkPort(config, holder)]),
     isSound("model") &&
-      guarded("model", () => checkProviders(createProviders(config, { warn: () => undefined }))),
+      guarded("model", async () =>
+        checkProviders(await createProviders(config, { warn: () => undefined })),
+      ),
     // What is configured can be looked at; "none" cannot be said where it is not known.
     (config.tls || isSound("certificate")) &&
       guarded("certificate", async () => checkCertificates(config, now)),
