@@ -100,8 +100,8 @@ export interface Engine {
    * Starts or queues a turn: durable before this resolves. `call` counts as its reader until it is over;
    * when the last such call is gone, rules 9 and 10 decide. A request_id that was used before joins that
    * turn, and nothing else happens. Throws `not_found` for the session (and the message of an edit),
-   * `failed_precondition`/SESSION_BUSY, MESSAGE_REPLACED, NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE,
-   * `already_exists`/REQUEST_ID_REUSED, `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/QUEUE_FULL,
+   * `failed_precondition`/SESSION_BUSY, MESSAGE_REPLACED, MESSAGE_QUEUED, NOTHING_TO_REGENERATE,
+   * NOTHING_TO_CONTINUE, `already_exists`/REQUEST_ID_REUSED, `invalid_argument`/MODEL_UNKNOWN, `resource_exhausted`/QUEUE_FULL,
    * TOO_MANY_TURNS, TOO_MANY_TURNS_PER_MINUTE, TOO_MANY_SESSIONS, TOKENS_USED_UP,
    * `unavailable`/SERVER_DRAINING, SERVER_BUSY, STORAGE_UNAVAILABLE while the session's turn waits for the storage,
    * `data_loss`/EPOCH_CHANGED; no turn exists then.
@@ -259,21 +259,27 @@ async function cancelTurn(
   request: CancelRequest,
 ): Promise<{ cancelled: boolean; turnId: string }> {
   const { turnId, requestId } = request;
-  const named = await sessionOfCancel(context, principal, request);
-  if (!named) return { cancelled: false, turnId };
-  const lane = await openLane(context, await requireSession(context, principal, named));
+  const { store } = context;
+  const sessionId = await sessionOfCancel(context, principal, request);
+  if (sessionId === undefined) return noTurn;
+  const lane = await openLane(context, await requireSession(context, principal, sessionId));
   // Behind the start of the turn, if that is on its way: a cancel does not overtake its own message.
   const wanted = await lane.serially(async () => {
     const byRequest = turnId === "" && requestId !== "";
-    const found = byRequest && (await context.store.findTurnByRequestId(principal, requestId));
+    const found = byRequest && (await store.findTurnByRequestId(principal, requestId));
     if (byRequest && !found) return undefined;
     const id = found ? found.turnId : turnId;
     return { id, live: lane.find(id) };
   });
-  if (!wanted?.live) return { cancelled: false, turnId: wanted?.id ?? turnId };
-  const end = await cancelLive(context, lane, wanted.live);
-  return { cancelled: end?.finishReason === "cancelled", turnId: wanted.live.turn.turnId };
+  if (wanted?.live) {
+    const end = await cancelLive(context, lane, wanted.live);
+    return { cancelled: end?.finishReason === "cancelled", turnId: wanted.live.turn.turnId };
+  }
+  const ended = wanted && (await store.getTurn(principal, sessionId, wanted.id));
+  return ended ? { cancelled: false, turnId: wanted.id } : noTurn;
 }
+
+const noTurn = { cancelled: false, turnId: "" } as const;
 
 /** The session that a cancel is about; a caller who never learnt it names the request alone. */
 async function sessionOfCancel(

@@ -29,6 +29,7 @@ export type ErrorReason =
   | "SESSION_NOT_FOUND"
   | "MESSAGE_NOT_FOUND"
   | "MESSAGE_REPLACED"
+  | "MESSAGE_QUEUED"
   | "REQUEST_ID_REUSED"
   | "QUEUE_FULL"
   | "ETAG_MISMATCH"

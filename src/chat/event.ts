@@ -1,16 +1,22 @@
 import type { FinishReason, Message, Usage } from "./message.ts";
 import type { TurnError } from "./turn.ts";
 
+/** What a turn's first event carries, so that nobody sees a reply without its question (DESIGN section 2, rule 4). */
+export type Question = {
+  userMessage: Message;
+  /** The request that started the turn, where the question came with another one: REGENERATE and CONTINUE. */
+  requestId?: string;
+};
+
 /** What happened. DESIGN section 2, rule 5 gives the order within a turn. */
 export type EventBody =
-  | {
+  | ({
       /** The turn's run begins; the model is called next. */
       type: "status";
       model: string;
       /** How many messages the model is given. */
       contextMessages: number;
-      userMessage?: Message;
-    }
+    } & Partial<Question>)
   | {
       /** The model that answers has sent its first part. */ type: "start";
       model: string;
@@ -23,7 +29,7 @@ export type EventBody =
       number: number;
       thought?: true;
     }
-  | {
+  | ({
       type: "end";
       finishReason: FinishReason;
       error?: TurnError;
@@ -37,15 +43,13 @@ export type EventBody =
       processingMs: number;
       /** What the provider wants back with the reply's last part. */
       signature?: string;
-      userMessage?: Message;
-    }
-  | {
+    } & Partial<Question>)
+  | ({
       /** A change that is no part of a reply; docs/turns.md fixes each kind and its data. */
       type: "session_update";
       updateType: RecordedUpdateType;
       data: Readonly<Record<string, unknown>>;
-      userMessage?: Message;
-    };
+    } & Partial<Question>);
 
 /** What is recorded: the first two belong to a turn, the others to the session. */
 export type RecordedUpdateType =

@@ -14,7 +14,7 @@ const pageSize = 100;
 
 /**
  * Makes the turn that a request asks for in an idle session. Throws `not_found`/MESSAGE_NOT_FOUND and
- * `failed_precondition`/MESSAGE_REPLACED where the request names no message of the history, `invalid_argument`
+ * `failed_precondition`/MESSAGE_REPLACED, MESSAGE_QUEUED where the request names no message of the history, `invalid_argument`
  * for an edit of a reply and where another than the last message is to be answered again or continued,
  * `failed_precondition`/NOTHING_TO_REGENERATE and NOTHING_TO_CONTINUE where the session's last message is not
  * what the request needs.
@@ -88,7 +88,7 @@ const plans: Record<
   },
 };
 
-/** Throws where a message that is named (not empty) is none of the session's, or was replaced. */
+/** Throws where a message that is named (not empty) is none of the session's, was replaced, or waits. */
 export async function refuseMissing(
   store: Store,
   { principal, sessionId }: Session,
@@ -98,6 +98,7 @@ export async function refuseMissing(
   const message = await store.getMessage(principal, sessionId, messageId);
   if (!message) throw messageNotFound(messageId);
   if (message.replacedByTurnId !== undefined) throw messageReplaced(message);
+  if (message.state === "queued") throw messageQueued(message);
 }
 
 /** Throws where a message that is named is none of those that the request can be about. */
@@ -109,8 +110,12 @@ async function refuseOther(
 ): Promise<void> {
   if (possible.some((message) => message?.messageId === messageId)) return;
   await refuseMissing(store, session, messageId);
-  if (messageId === "") return;
-  throw invalidArgument([{ field: "message_id", description: "must be the last reply" }]);
+  if (messageId !== "") throw notTheLast();
+}
+
+/** A message is named that is not the one that can be answered again or continued. */
+export function notTheLast(): ChatError {
+  return invalidArgument([{ field: "message_id", description: "must be the last reply" }]);
 }
 
 function messageNotFound(messageId: string): ChatError {
@@ -124,6 +129,13 @@ function messageReplaced({ messageId, replacedByTurnId = "" }: Message): ChatErr
   const metadata = { message_id: messageId, replaced_by_turn_id: replacedByTurnId };
   const text = `message "${messageId}" was replaced by turn "${replacedByTurnId}"`;
   return new ChatError("failed_precondition", "MESSAGE_REPLACED", text, { metadata });
+}
+
+/** It has no place in the history yet. */
+function messageQueued({ messageId, turnId }: Message): ChatError {
+  const metadata = { message_id: messageId, turn_id: turnId };
+  const text = "this message waits for its turn: cancel that turn, and send the message anew";
+  return new ChatError("failed_precondition", "MESSAGE_QUEUED", text, { metadata });
 }
 
 /** The last question, and its reply where there is one. */

@@ -9,7 +9,7 @@ import type { AcquiredTurn } from "./store.ts";
 import { endUnlessStuck } from "./stuck-turn.ts";
 import { noUsage } from "./tokens.ts";
 import type { Turn, TurnEnd } from "./turn.ts";
-import { endOf, messagesReplaced, recordEnd } from "./turn-end.ts";
+import { endOf, messagesReplaced, questionOf, recordEnd } from "./turn-end.ts";
 import { runTurn } from "./turn-run.ts";
 import { createTurnWriter } from "./turn-writer.ts";
 
@@ -48,7 +48,8 @@ export async function announceQueued(
   const { sessionId, turnId } = turn;
   const userMessage: Message = { ...turn.userMessage, state: "queued" };
   const data = { turn_id: turnId, position };
-  const queued = { type: "session_update", updateType: "turn_queued", data, userMessage } as const;
+  const question = { ...questionOf(turn), userMessage };
+  const queued = { type: "session_update", updateType: "turn_queued", data, ...question } as const;
   const bodies = [queued, ...(turn.type === "edit" ? [messagesReplaced(turn)] : [])];
   const events = bodies.map((body): NewEvent => ({ ...body, at: clock.now(), elapsedMs: 0 }));
   const { firstSequence } = await log.append({ sessionId, turnId, fence: 0, batch: 1, events });

@@ -16,7 +16,7 @@ import { ChatError, invalidArgument, sessionNotFound } from "./errors.ts";
 import type { Lane } from "./lane.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import type { Model } from "./model.ts";
-import { nothingToContinue, planTurn, refuseMissing } from "./plan-turn.ts";
+import { nothingToContinue, notTheLast, planTurn, refuseMissing } from "./plan-turn.ts";
 import { findRepeated, joinRepeated, onePerKey, type Start } from "./repeated-turn.ts";
 import {
   announceQueued,
@@ -128,16 +128,21 @@ async function makeWay(start: Start, lane: Lane, session: Session, model: Model)
 async function refuseInVain(start: Start, lane: Lane, session: Session, model: Model) {
   const { context, request } = start;
   const { running } = lane;
-  if (request.type === "edit" || !running) await planTurn(context, session, model, request);
-  else if (!isOf(running, request.messageId)) {
-    await refuseMissing(context.store, session, request.messageId);
+  const { type, messageId } = request;
+  if (type === "edit" || !running) await planTurn(context, session, model, request);
+  else if (messageId !== "" && !mayName(running, request)) {
+    await refuseMissing(context.store, session, messageId);
+    throw notTheLast();
   }
-  if (request.type === "continue" && running?.chunks() === 0) throw nothingToContinue();
+  if (type === "continue" && running?.chunks() === 0) throw nothingToContinue();
 }
 
-/** Whether the message is the turn's question or its reply, which is not stored yet. */
-function isOf({ turn }: LiveTurn, messageId: string): boolean {
-  return [turn.replyMessageId, turn.userMessage.messageId].includes(messageId);
+/** Whether what is named may be the last reply, or its question, once the turn is over: neither is stored yet. */
+function mayName({ turn }: LiveTurn, { type, messageId }: TurnRequest): boolean {
+  const { replyMessageId, userMessage, replaces } = turn;
+  if (type === "regenerate" && messageId === userMessage.messageId) return true;
+  // What a turn replaces stays where the turn ends before its reply begins.
+  return messageId === replyMessageId || replaces.includes(messageId);
 }
 
 /** Makes the turn durable and live, and runs it where the lane is free. */

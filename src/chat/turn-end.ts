@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { ChatError, storageUnavailable } from "./errors.ts";
-import type { EventBody, NewEvent } from "./event.ts";
+import type { EventBody, NewEvent, Question } from "./event.ts";
 import type { EventLog } from "./event-log.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { withSignature } from "./reply.ts";
@@ -69,9 +69,15 @@ function lastEvents(live: LiveTurn, body: EndBody, at: number): NewEvent[] {
   const events = [...(untold ? [messagesReplaced(turn)] : []), body];
   const isFirst = live.recorded() === 0;
   return events.map((event, i): NewEvent => {
-    const question = isFirst && i === 0 && { userMessage: turn.userMessage };
+    const question = isFirst && i === 0 && questionOf(turn);
     return { ...event, ...question, ...place };
   });
+}
+
+/** What a turn's first event carries. */
+export function questionOf({ type, userMessage, requestId }: Turn): Question {
+  const isEarlier = type === "regenerate" || type === "continue";
+  return { userMessage, ...(isEarlier && { requestId }) };
 }
 
 /** The update that says which messages a turn has taken the place of. */

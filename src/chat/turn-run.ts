@@ -1,6 +1,7 @@
-import { type Chunk, createChunker } from "./chunker.ts";
+import type { Chunk } from "./chunker.ts";
 import type { Clock } from "./clock.ts";
 import { buildContext, type Context } from "./context.ts";
+import { cutReply } from "./cut-reply.ts";
 import { ChatError, storageUnavailable } from "./errors.ts";
 import type { EventBody, NewEvent } from "./event.ts";
 import type { EventLog } from "./event-log.ts";
@@ -13,7 +14,7 @@ import type { RunObserver } from "./observer.ts";
 import type { Store } from "./store.ts";
 import { estimateUsage } from "./tokens.ts";
 import type { TurnEnd, TurnError } from "./turn.ts";
-import { endOf, messagesReplaced, recordEnd } from "./turn-end.ts";
+import { endOf, messagesReplaced, questionOf, recordEnd } from "./turn-end.ts";
 import { createTurnWriter, type TurnWriter } from "./turn-writer.ts";
 
 export type TurnRunOptions = {
@@ -106,10 +107,11 @@ type Run = TurnRunOptions & {
 /** Has the model answer and records what it says; never throws. */
 async function answer(run: Run): Promise<Outcome> {
   const { live, store, writer, signal } = run;
-  const chunker = createChunker(live.turn.chunkBy);
-  const record = (chunks: Chunk[]) => {
-    for (const chunk of chunks) writer.push(event(run, chunkBody(run, chunk)));
-  };
+  const reply = cutReply({
+    chunkBy: live.turn.chunkBy,
+    now: () => moment(run),
+    onChunk: (chunk, given) => writer.push({ ...chunkBody(run, chunk), ...given }),
+  });
   try {
     // A turn that waited may find its model gone from the configuration.
     const model = run.models.resolve(live.turn.model);
@@ -131,15 +133,15 @@ async function answer(run: Run): Promise<Outcome> {
           }
           observePart(run);
           beginReply(run, part);
-          record(chunker.push(part.text, part.type === "thought"));
+          reply.push(part.text, part.type === "thought");
         },
       },
     );
-    record(chunker.flush());
+    reply.finish();
     await writer.flush();
     return finish === undefined ? incomplete : { finishReason: finish };
   } catch (error) {
-    record(chunker.flush());
+    reply.finish();
     await writer.flush().catch(() => undefined);
     // Both signals are aborted with a Stop.
     if (signal.aborted) return signal.reason as Stop;
@@ -149,7 +151,11 @@ async function answer(run: Run): Promise<Outcome> {
 }
 
 function event(run: Run, body: EventBody): NewEvent {
-  return { ...body, at: run.clock.now(), elapsedMs: run.elapsedMs() };
+  return { ...body, ...moment(run) };
+}
+
+function moment(run: Run) {
+  return { at: run.clock.now(), elapsedMs: run.elapsedMs() };
 }
 
 /** STATUS, with the question unless a `turn_queued` has told it; an edit says with it what it replaces. */
@@ -160,7 +166,7 @@ function beginning(run: Run, context: Context): NewEvent[] {
     type: "status",
     model: live.turn.model,
     contextMessages: context.request.messages.length,
-    ...(isFirst && { userMessage: live.turn.userMessage }),
+    ...(isFirst && questionOf(live.turn)),
   });
   const replaces = isFirst && live.turn.type === "edit";
   return replaces ? [status, event(run, messagesReplaced(live.turn))] : [status];

@@ -9,6 +9,9 @@ import type { Connection } from "./client.ts";
 /** Without a key for so long the person counts as no longer typing. */
 const idleMs = 5_000;
 
+/** Who goes on typing tells it again after so long, so that it does not fade at the others. */
+const repeatMs = 5_000;
+
 /** Another's typing is shown for so long: its end may be lost with its sender's connection. */
 const fadeMs = 10_000;
 
@@ -33,15 +36,29 @@ export function createTyping(
   show: (isTyping: boolean) => void,
 ): Typing {
   let typingIn = "";
+  let repeat: NodeJS.Timeout | undefined;
+  let isRepeatDue = false;
   let idle: NodeJS.Timeout | undefined;
   let fade: NodeJS.Timeout | undefined;
   const echoes = { started: 0, stopped: 0 };
 
+  function start(): void {
+    typingIn ||= sessionId();
+    isRepeatDue = false;
+    clearTimeout(repeat);
+    repeat = setTimeout(() => {
+      isRepeatDue = true;
+    }, repeatMs).unref();
+    if (tell(typingIn, true)) echoes.started += 1;
+  }
+
   function stop(): void {
     clearTimeout(idle);
+    clearTimeout(repeat);
     if (typingIn === "") return;
     if (tell(typingIn, false)) echoes.stopped += 1;
     typingIn = "";
+    isRepeatDue = false;
   }
 
   function showOthers(isTyping: boolean): void {
@@ -56,9 +73,7 @@ export function createTyping(
       if (line === "" || line.startsWith("/") || sessionId() === "") return stop();
       clearTimeout(idle);
       idle = setTimeout(stop, idleMs).unref();
-      if (typingIn !== "") return;
-      typingIn = sessionId();
-      if (tell(typingIn, true)) echoes.started += 1;
+      if (typingIn === "" || isRepeatDue) start();
     },
     heard(isTyping) {
       const which = isTyping ? "started" : "stopped";

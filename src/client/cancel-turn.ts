@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type CancelTurnResponse, ChatService, FinishReason } from "../gen/chat/chat_pb.ts";
+import { wait } from "./clock.ts";
 import type { ClientContext } from "./context.ts";
 import { TurnError } from "./turn-error.ts";
 import type { TurnResult } from "./turn-result.ts";
@@ -16,8 +17,15 @@ export type TurnCancel = {
   beforeAttempt(): Promise<void>;
   /** Something was learnt of the turn. */
   news(): void;
+  /** The sending is over: with the turn's end, or with what is known where that was not heard. */
   ended(end: TurnResult | TurnError): void;
 };
+
+/**
+ * How often the server is asked again about a turn that was left before its id was learnt, each wait twice as long
+ * as the one before: its request may be on the way, and nothing more will be heard of it.
+ */
+const askedAgainMax = 3;
 
 export function createTurnCancel(
   context: ClientContext,
@@ -27,6 +35,8 @@ export function createTurnCancel(
   let asked = false;
   let attempts = 0;
   let end: TurnResult | TurnError | undefined;
+  /** What the server has said: once it has ended CANCELLED, it stays so. */
+  let stoppedTurn: Cancelled | undefined;
   let next = Promise.withResolvers<void>();
   /** Aborts when the turn is known never to have begun: then nobody need be asked about it. */
   const pointless = new AbortController();
@@ -58,16 +68,25 @@ export function createTurnCancel(
     asked = true;
     // Whoever waits for the next attempt is to know at once.
     if (stream.turnId() === "") for (const wake of context.wakers) wake();
-    for (;;) {
-      if (end !== undefined) return cancelledBy(end);
+    for (let askedAgain = 0; ; ) {
+      const settled = stoppedTurn ?? settledBy(end);
+      if (settled) return settled;
       const known = stream.turnId() !== "";
       const news = next.promise;
       const answer = await callUnlessPointless();
       if (answer === undefined) continue;
+      if (answer.cancelled) stoppedTurn = answer;
       // A turn that the server does not know may be on its way to it.
       if (known || answer.turnId !== "" || answer.cancelled) return answer;
-      await news;
+      if (end === undefined) await news;
+      else if (askedAgain === askedAgainMax) return answer;
+      else await waitToAskAgain(askedAgain++);
     }
+  }
+
+  function waitToAskAgain(before: number): Promise<void> {
+    const { clock, closed, retry } = context;
+    return wait(retry.delayMs * 2 ** before, { clock, wakers: new Set(), signal: closed });
   }
 
   async function beforeAttempt(): Promise<void> {
@@ -102,8 +121,12 @@ export function createTurnCancel(
   };
 }
 
-function cancelledBy(end: TurnResult | TurnError): Cancelled {
+/** What the end says of a cancel; undefined where the turn may run: to leave it is not to stop it. */
+function settledBy(end: TurnResult | TurnError | undefined): Cancelled | undefined {
+  if (end === undefined) return undefined;
   const { turnId } = end;
-  if (end instanceof TurnError) return { cancelled: false, turnId };
-  return { cancelled: end.finishReason === FinishReason.CANCELLED, turnId };
+  if (!(end instanceof TurnError)) {
+    return { cancelled: end.finishReason === FinishReason.CANCELLED, turnId };
+  }
+  return end.outcome === "refused" ? { cancelled: false, turnId } : undefined;
 }

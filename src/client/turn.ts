@@ -68,8 +68,9 @@ export interface Turn {
    */
   result(): Promise<TurnResult>;
   /**
-   * Stops the turn on the server, also before anything is known of it; what had arrived is kept. Resolves
-   * when its end is recorded. `cancelled` is false where it came to another end, or never began.
+   * Stops the turn on the server, also before anything is known of it and after it was left; what had arrived is
+   * kept. Resolves when its end is recorded. `cancelled` is false where it came to another end, or never began.
+   * Throws what CancelTurn does once it cannot be asked: after `close`, or when the session is gone.
    */
   cancel(): Promise<Pick<CancelTurnResponse, "cancelled" | "turnId">>;
 }

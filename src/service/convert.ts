@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ChatError } from "../chat/errors.ts";
-import type { Event, LiveUpdate } from "../chat/event.ts";
+import type { Event, LiveUpdate, Question } from "../chat/event.ts";
 import {
   type FinishReason as DomainFinishReason,
   type Message,
@@ -185,7 +185,7 @@ export function toChatResponse(sessionId: string, epoch: number, event: Event): 
         statusMessage: `${event.model} is thinking`,
         contextMessages: toInt32(event.contextMessages),
         model: event.model,
-        ...userMessage(event.userMessage),
+        ...question(event),
       };
     case "start":
       return {
@@ -210,7 +210,7 @@ export function toChatResponse(sessionId: string, epoch: number, event: Event): 
         type: ChatResponse_Type.SESSION_UPDATE,
         updateType: event.updateType,
         updateData: JSON.stringify(event.data),
-        ...userMessage(event.userMessage),
+        ...question(event),
       };
   }
 }
@@ -226,11 +226,13 @@ export function toLiveUpdate(update: LiveUpdate, now: number): ChatResponseInit 
   };
 }
 
-function userMessage(
-  message: Message | undefined,
-): Pick<ChatResponseInit, "userMessage" | "requestId"> {
-  if (!message) return {};
-  return { userMessage: toMessage(message), requestId: message.requestId };
+/** What a turn's first event says of its question. One that an older release recorded names the message's request. */
+function question({
+  userMessage,
+  requestId,
+}: Partial<Question>): Pick<ChatResponseInit, "userMessage" | "requestId"> {
+  if (!userMessage) return {};
+  return { userMessage: toMessage(userMessage), requestId: requestId ?? userMessage.requestId };
 }
 
 function endFields(event: Extract<Event, { type: "end" }>): ChatResponseInit {
@@ -251,7 +253,7 @@ function endFields(event: Extract<Event, { type: "end" }>): ChatResponseInit {
     errorReason: error?.reason ?? "",
     retryable: error?.retryable ?? false,
     retryAfterMs: error?.retryAfterMs ?? 0,
-    ...userMessage(event.userMessage),
+    ...question(event),
   };
 }
 

@@ -49,7 +49,7 @@ overLanes("CancelTurn cancels by turn_id, once", plainLanes, {}, async (context)
   assert.deepEqual(await chat.cancelTurn({ sessionId, turnId: "another" }), {
     $typeName: "chat.CancelTurnResponse",
     cancelled: false,
-    turnId: "another",
+    turnId: "",
   });
   const answer = await chat.cancelTurn({ sessionId, turnId });
   assert.deepEqual([answer.cancelled, answer.turnId], [true, turnId]);

@@ -132,6 +132,7 @@ describe("the line that a person edits", { timeout: 60_000 }, () => {
     const talk = await talkTo(t, app);
     await talk.leave();
     const shown = talk.shown();
+    assert.ok(shown.includes("\u001b[?2004h"));
     assert.ok(shown.indexOf("\u001b[?2004h") < shown.indexOf("> "));
     assert.ok(shown.endsWith("\u001b[?2004l"), JSON.stringify(shown));
   });

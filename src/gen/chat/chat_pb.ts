@@ -544,7 +544,8 @@ export const ServerStatsRequestSchema: GenMessage<ServerStatsRequest> = /*@__PUR
  * A request is one message that asks for a turn, on whichever RPC it came. It is successful when
  * its turn ended with RESPONSE_COMPLETE, whatever the finish_reason, and failed when its turn ended
  * with ERROR or it was refused before its turn existed. It counts once it is answered, so a turn
- * that runs or waits is in none of the counters.
+ * that runs or waits is in none of the counters. One that joins or replays the turn of its
+ * request_id is not counted again; one that is refused is, each time.
  *
  * @generated from message chat.ServerStatsResponse
  */
@@ -724,7 +725,7 @@ export type ChatRequest = Message$1<"chat.ChatRequest"> & {
 
   /**
    * Where a request_id is sent again: deliver only events after this sequence. SendMessage ignores
-   * it.
+   * it. Sequences are below 2^53; from there on it is INVALID_ARGUMENT.
    *
    * @generated from field: uint64 after_sequence = 6;
    */
@@ -761,7 +762,9 @@ export type ChatRequest = Message$1<"chat.ChatRequest"> & {
   attachments: Attachment[];
 
   /**
-   * For EDIT: the user's message to replace. At most 128 bytes (idBytesMax).
+   * For EDIT: the user's message to replace. For REGENERATE and CONTINUE, where not empty: the last
+   * reply, for REGENERATE also the last user's message; an older one is INVALID_ARGUMENT. At most
+   * 128 bytes (idBytesMax).
    *
    * @generated from field: string message_id = 11;
    */
@@ -1354,8 +1357,9 @@ export type ChatResponse = Message$1<"chat.ChatResponse"> & {
   messageId: string;
 
   /**
-   * On a turn's first event: the request_id of the request that started the turn. On the ERROR of a
-   * refused request: that of the request. Empty where there was none.
+   * On a turn's first event: the request_id of the request that started the turn; on REGENERATE and
+   * CONTINUE turns user_message.request_id is an earlier one's. On the ERROR of a refused request:
+   * that of the request. Empty where there was none.
    *
    * @generated from field: string request_id = 26;
    */
@@ -2154,7 +2158,8 @@ export type CancelTurnResponse = Message$1<"chat.CancelTurnResponse"> & {
   cancelled: boolean;
 
   /**
-   * The turn that was meant; empty where none ran.
+   * The turn that was meant, also where it has ended; empty where the session has no such turn, or
+   * none was named and none ran.
    *
    * @generated from field: string turn_id = 2;
    */
@@ -2460,14 +2465,15 @@ export const OnDisconnectSchema: GenEnum<OnDisconnect> = /*@__PURE__*/
 
 /**
  * How a reply is cut into chunks. It shapes what is recorded, so that all readers see the same
- * chunks. Whitespace and newlines arrive byte for byte in every mode, and no grapheme cluster is
- * ever cut.
+ * chunks. Whitespace and newlines arrive byte for byte in every mode, and no grapheme cluster of up
+ * to 256 UTF-16 units is cut.
  *
  * @generated from enum chat.ChunkBy
  */
 export const ChunkBy = {
   /**
-   * As the model emits.
+   * As the model emits; what ends inside a grapheme cluster waits for its rest. A mark that comes
+   * apart from a space, or more than 20 ms after its letter, is in the next chunk.
    *
    * @generated from enum value: CHUNK_BY_UNSPECIFIED = 0;
    */
@@ -2490,8 +2496,8 @@ export const ChunkBy = {
 
 /**
  * How a reply is cut into chunks. It shapes what is recorded, so that all readers see the same
- * chunks. Whitespace and newlines arrive byte for byte in every mode, and no grapheme cluster is
- * ever cut.
+ * chunks. Whitespace and newlines arrive byte for byte in every mode, and no grapheme cluster of up
+ * to 256 UTF-16 units is cut.
  *
  * @generated from enum chat.ChunkBy
  */
@@ -2788,6 +2794,8 @@ export const ChatService: GenService<{
    * - INVALID_ARGUMENT (INVALID_REQUEST, MODEL_UNKNOWN).
    * - NOT_FOUND (MESSAGE_NOT_FOUND): an EDIT of a message that the session does not have.
    * - FAILED_PRECONDITION (SESSION_BUSY): another turn runs, and on_busy is REJECT.
+   * - FAILED_PRECONDITION (MESSAGE_REPLACED, MESSAGE_QUEUED): message_id names a message that has
+   * been replaced, or whose turn waits: cancel that turn and send the message anew.
    * - FAILED_PRECONDITION (NOTHING_TO_REGENERATE, NOTHING_TO_CONTINUE).
    * - RESOURCE_EXHAUSTED (QUEUE_FULL): as many turns wait in the session as may.
    * - RESOURCE_EXHAUSTED (TOO_MANY_TURNS): the server runs all the turns that it can.

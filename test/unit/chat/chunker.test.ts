@@ -36,6 +36,12 @@ const delicate = fc.constantFrom(
   "漢字と仮名。",
   "ภาษาไทยง่ายนิดเดียว",
   "क्षत्रिय",
+  "हिन्दी",
+  "👨🏽‍🚒",
+  "e\u0301\u0301\u0301",
+  " a\u0308",
+  "7\ufe0f\u20e3",
+  "\u0600" + "1",
   "한국어",
   zalgo,
   "\u200d",
@@ -112,6 +118,17 @@ describe("the chunker", () => {
       );
     });
 
+    it(`cuts nowhere inside a grapheme however the text is cut, by ${chunkBy}`, () => {
+      fc.assert(
+        fc.property(cutText, (parts) => {
+          assert.deepEqual(cutGraphemes(parts, chunksOf(chunkBy, parts)), []);
+          const whole = parts.join("");
+          assert.deepEqual(cutGraphemes(units(whole), chunksOf(chunkBy, units(whole))), []);
+        }),
+        { numRuns: 2_000 },
+      );
+    });
+
     it(`takes a megabyte that comes unit by unit, by ${chunkBy}`, () => {
       const whole = `The quick brown ${family} jumps over the 狐狸. `.repeat(20_000);
       const parts = units(whole.slice(0, 1_000_000));
@@ -136,12 +153,37 @@ describe("the chunker", () => {
     assert.deepEqual(chunks, graphemes(whole));
   });
 
-  it("gives a model's parts as they come, and holds back no complete one", () => {
+  it("gives a model's parts as they are, and at once where they end in whitespace", () => {
     const chunker = createChunker("model");
-    for (const part of ["Hel", "lo,\n", "  wor", "ld", "👍"]) {
+    for (const part of ["w1 ", "Hello,\n", "\t", "  "]) {
       assert.deepEqual(chunker.push(part, false), [{ text: part, thought: false }]);
+      assert.deepEqual([chunker.held(), chunker.mayRelease()], [0, false]);
     }
     assert.deepEqual(chunker.flush(), []);
+  });
+
+  it("gives any other part whole: when the next one shows that it is, or when it has waited", () => {
+    const chunker = createChunker("model");
+    const parts = ["Hel", "lo,", "  wor", "ld", "漢字", "仮"];
+    const given = parts.map((part) => texts(chunker.push(part, false)));
+    assert.deepEqual(given, [[], ["Hel"], ["lo,"], ["  wor"], ["ld"], ["漢字"]]);
+    assert.deepEqual([chunker.held(), chunker.mayRelease()], [1, true]);
+    assert.deepEqual(texts(chunker.release()), ["仮"]);
+    assert.deepEqual([chunker.held(), chunker.mayRelease()], [0, false]);
+    assert.deepEqual(chunker.release(), []);
+    assert.deepEqual(chunker.flush(), []);
+  });
+
+  it("does not release what is likely to go on", () => {
+    for (const likely of [family, "👍", "🇩", "e\u0301", "हि", "ภ", "ᄒ", "a\r", "a\ud83d"]) {
+      for (const chunkBy of all) {
+        const chunker = createChunker(chunkBy);
+        chunker.push(likely, false);
+        assert.equal(chunker.mayRelease(), false, likely);
+        assert.deepEqual(chunker.release(), []);
+        assert.notEqual(chunker.held(), 0);
+      }
+    }
   });
 
   it("holds half a grapheme of a model's part until its rest has come", () => {
@@ -236,6 +278,20 @@ function graphemes(whole: string): string[] {
 
 function graphemeStarts(whole: string): Set<number> {
   return new Set(boundaries(graphemes(whole).map((grapheme) => ({ text: grapheme }))));
+}
+
+/**
+ * The places at which chunks end inside a grapheme of the whole text. By the model's parts a mark may be cut off from a
+ * space, where these came in two parts.
+ */
+function cutGraphemes(parts: readonly string[], chunks: readonly Chunk[]): number[] {
+  const whole = parts.join("");
+  const starts = graphemeStarts(whole);
+  const ends = new Set(boundaries(parts.map((part) => ({ text: part }))));
+  return boundaries(chunks).filter((at) => {
+    const afterSpace = /[^\S\r]$/.test(whole.slice(0, at)) && ends.has(at);
+    return !starts.has(at) && !afterSpace;
+  });
 }
 
 /** Where each chunk ends in the whole text. */

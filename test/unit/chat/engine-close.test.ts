@@ -140,7 +140,7 @@ describe("closing the engine", () => {
     const memory = createMemoryStore();
     const { port: log, fail, mend } = createFaulty(await openMemoryLog());
     const first = await openEngine(t, { store: memory, log });
-    first.answerWith(waitingAfter("par"));
+    first.answerWith(waitingAfter("par "));
     const turn = await first.start();
     const reading = first.readTurn(turn);
     await take(reading, 3);
@@ -154,7 +154,7 @@ describe("closing the engine", () => {
 
     const second = await openEngine(t, { store: memory, log });
     await second.engine.recover();
-    assert.deepEqual(await second.texts(turn.sessionId), ["user: Hi", "[partial] model: par"]);
+    assert.deepEqual(await second.texts(turn.sessionId), ["user: Hi", "[partial] model: par "]);
     const events = await recordedEvents(log, turn.sessionId);
     assert.deepEqual(
       [endOf(events).finishReason, endOf(events).sequence, events.length],

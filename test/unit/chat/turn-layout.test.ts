@@ -5,7 +5,7 @@ import type { Event } from "../../../src/chat/event.ts";
 import { createLiveTurn } from "../../../src/chat/live-turn.ts";
 import { noUsage } from "../../../src/chat/tokens.ts";
 import type { TurnType } from "../../../src/chat/turn.ts";
-import { storedEnd } from "../../../src/chat/turn-end.ts";
+import { questionOf, storedEnd } from "../../../src/chat/turn-end.ts";
 import { eventsOf, layoutOf } from "../../../src/chat/turn-layout.ts";
 import { createTurn, unattended } from "../../support/engine.ts";
 
@@ -65,7 +65,10 @@ function anyTurn() {
       sequence += gaps[index % gaps.length] ?? 1;
       const { turnId } = turn;
       const state = isQueued ? "queued" : "complete";
-      const question = index === 0 && { userMessage: { ...turn.userMessage, state } };
+      const question = index === 0 && {
+        ...questionOf(turn),
+        userMessage: { ...turn.userMessage, state },
+      };
       return { ...body, ...question, at: 1_000 + index, elapsedMs: index, sequence, turnId };
     });
     return { turn, events: events as Event[] };

@@ -146,7 +146,7 @@ describe("watching a session", () => {
   });
 
   it("ends NOT_FOUND after session_deleted", async (t) => {
-    const { engine, start, watch } = await openEngine(t, { generate: waitingAfter("a") });
+    const { engine, start, watch } = await openEngine(t, { generate: waitingAfter("a ") });
     const { sessionId } = await start();
     await start({ sessionId });
     const seen: Watched[] = [];

@@ -34,6 +34,20 @@ describe("typing", () => {
     assert.deepEqual(told, ["s starts", "s stops", "s starts", "s stops"]);
   });
 
+  test("is told again by who goes on for longer than it takes to fade", (t) => {
+    const { typing, told, shown, tick } = startTyping(t);
+    for (let key = 0; key < 13; key += 1) {
+      typing.key("a");
+      tick(1_000);
+    }
+    assert.deepEqual(told, ["s starts", "s starts", "s starts"]);
+    typing.close();
+    assert.deepEqual(told.slice(3), ["s stops"]);
+    // All of it comes back, and none of it is shown.
+    for (const isTyping of [true, true, true, false]) typing.heard(isTyping);
+    assert.deepEqual(shown, []);
+  });
+
   test("of a command is not told", (t) => {
     const { typing, told } = startTyping(t);
     typing.key("/");
