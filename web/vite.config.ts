@@ -12,9 +12,11 @@ export default defineConfig({
     alias: {
       // Streamdown brings these whether they are used or not. Without the first, raw HTML in a reply cannot
       // become elements, whatever a later setting says; the second is for Tailwind, which the page has not,
-      // the third writes Markdown, which the page never does, and the last is what browsers have themselves.
+      // the third cuts Markdown into blocks, which the page does by itself, the fourth writes Markdown, which the
+      // page never does, and the last is what browsers have themselves.
       "rehype-raw": here("src/markdown/no-raw-html.ts"),
       "tailwind-merge": here("src/markdown/no-tailwind.ts"),
+      marked: here("src/markdown/no-marked.ts"),
       "mdast-util-to-markdown": here("src/markdown/no-markdown-writer.ts"),
       "@ungap/structured-clone": here("src/markdown/native-structured-clone.ts"),
     },

@@ -2,8 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ChatError } from "../chat/errors.ts";
 import { framework } from "../version.ts";
 import { authChallenge } from "./gate.ts";
-import { setPageHeaders } from "./response-headers.ts";
-import { builtPages, findStaticPages, mountStaticPages, sendPage } from "./static-pages.ts";
+import { pageHeaders, setPageHeaders } from "./response-headers.ts";
+import {
+  builtPages,
+  findStaticPages,
+  mountStaticPages,
+  type StaticPages,
+  sendPage,
+} from "./static-pages.ts";
 
 export type PagesOptions = {
   /** In Prometheus' text format. */
@@ -21,15 +27,19 @@ export type PagesOptions = {
  * whether it lives, whether it can serve, its metrics.
  */
 export async function mountPages(fastify: FastifyInstance, options: PagesOptions): Promise<void> {
+  const pages = findStaticPages(options.pagesFolder ?? builtPages);
   await fastify.register(async (scope) => {
     setPageHeaders(scope);
-    addPages(scope, options);
+    addPages(scope, options, pages);
   });
+  if (pages !== undefined) addMissingPage(fastify, pages);
 }
 
-function addPages(fastify: FastifyInstance, options: PagesOptions): void {
-  const { metrics, checkReady, allowMetrics, pagesFolder = builtPages } = options;
-  const pages = findStaticPages(pagesFolder);
+function addPages(
+  fastify: FastifyInstance,
+  { metrics, checkReady, allowMetrics }: PagesOptions,
+  pages: StaticPages | undefined,
+): void {
   if (pages !== undefined) mountStaticPages(fastify, pages);
   fastify.get("/", (request, reply) => {
     if (pages !== undefined && wantsHtml(request)) return sendPage(request, reply, pages);
@@ -59,6 +69,14 @@ function addPages(fastify: FastifyInstance, options: PagesOptions): void {
       return refuse(reply, error);
     }
     return reply.type(metrics.contentType).send(await metrics.render());
+  });
+}
+
+/** A browser gets the page at any other address as well, which says that there is nothing; others get a 404. */
+function addMissingPage(fastify: FastifyInstance, pages: StaticPages): void {
+  fastify.get("/*", (request, reply) => {
+    if (!wantsHtml(request)) return reply.callNotFound();
+    return sendPage(request, reply.code(404).headers(pageHeaders), pages);
   });
 }
 

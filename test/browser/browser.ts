@@ -68,11 +68,34 @@ export async function openBrowser(
   { expectErrors, ...options }: BrowserOptions = {},
 ): Promise<TestBrowser> {
   const browser = await launch();
-  const context = await browser.newContext({
-    viewport: { width: 1280, height: 800 },
-    ignoreHTTPSErrors: true,
+  const context = await browser.newContext({ ...contextDefaults, ...options });
+  return watchContext(t, app, context, expectErrors);
+}
+
+/** The same in a browser of its own, with the profile in this folder. */
+export async function openPersistent(
+  t: TestContext,
+  app: Pick<TestApp, "url" | "defer">,
+  profile: string,
+  { expectErrors, ...options }: BrowserOptions = {},
+): Promise<TestBrowser> {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args,
+    ...contextDefaults,
     ...options,
   });
+  return watchContext(t, app, context, expectErrors);
+}
+
+const contextDefaults = { viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true };
+
+async function watchContext(
+  t: TestContext,
+  app: Pick<TestApp, "url" | "defer">,
+  context: BrowserContext,
+  expectErrors: RegExp | undefined,
+): Promise<TestBrowser> {
   const errors: string[] = [];
   const report = (text: string) => {
     if (!expectErrors?.test(text)) errors.push(text);

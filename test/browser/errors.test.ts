@@ -42,7 +42,7 @@ test("a turn that failed before its reply is tried again by REGENERATE", { skip 
   await say(page, "Count");
   await page.getByRole("alert").getByText("The model is unavailable").waitFor();
   await page.reload();
-  await page.getByText("No reply came").waitFor();
+  await page.getByText("The model is unavailable").waitFor();
   await callJson(app, "UpdateSession", { sessionId, modelId: "scripted:3x1" });
   await page.getByRole("button", { name: "Try again" }).click();
   await untilReply(page, "w1 w2 w3");

@@ -106,7 +106,7 @@ test("the server killed in mid reply is survived", { skip }, async (t) => {
   await replies(page).filter({ hasText: "w5 " }).waitFor();
   server.kill("SIGKILL");
   await server.result();
-  await page.getByText("The server cannot be heard.").waitFor();
+  await page.getByText("Can't reach the server.").waitFor();
   const before = (await replies(page).locator(".markdown").innerText()).trim();
   await restartServer(t, server);
   // As when the network is back: no need to wait for the next attempt.

@@ -1,9 +1,12 @@
 import { QueryCache, QueryClient } from "@tanstack/react-query";
 import { type ConnectionChange, isRetryable } from "../../src/client/client.ts";
+import { createAccess } from "./client/access.ts";
 import { createCredential } from "./client/credential.ts";
 import { createObservable } from "./client/observable.ts";
 import { createPageClient } from "./client/page-client.ts";
+import { openStore } from "./client/stored.ts";
 import { createPageLocation } from "./route/page-location.ts";
+import type { Route } from "./route/route.ts";
 import { documentVisibility } from "./session/document-visibility.ts";
 import { createDrafts } from "./session/drafts.ts";
 import { createOutbox } from "./session/outbox.ts";
@@ -20,10 +23,14 @@ export type App = ReturnType<typeof createApp>;
 
 /** Puts the page together: everything that lives as long as the tab, and not as a component. */
 export function createApp(window: Window) {
-  const { document, sessionStorage, localStorage } = window;
-  const credential = createCredential(sessionStorage);
-  const { chat, transport, noteError } = createPageClient(window.location.origin, credential);
-  const location = createPageLocation(window);
+  const { document } = window;
+  const tabStore = openStore(() => window.sessionStorage);
+  const browserStore = openStore(() => window.localStorage);
+  const credential = createCredential(tabStore);
+  const { chat, transport, noteError, trouble, tryToken } = createPageClient(
+    window.location.origin,
+    credential,
+  );
   const notices = createNotices();
   const connection = createObservable<ConnectionChange>({ state: "closed" });
   const queries = new QueryClient({
@@ -35,6 +42,12 @@ export function createApp(window: Window) {
         refetchOnWindowFocus: false,
       },
     },
+  });
+  // What could not be done while the server was out of reach is done when it is back.
+  trouble.subscribe(() => {
+    if (trouble.get() !== undefined) return;
+    void queries.invalidateQueries({ predicate: ({ state }) => state.status === "error" });
+    deletions.retry();
   });
   const listChanges = createListChanges(queries);
   const tabStream = createTabStream(documentVisibility(document, window));
@@ -51,20 +64,56 @@ export function createApp(window: Window) {
   const outbox = createOutbox({
     chat,
     tabStream,
-    store: sessionStorage,
+    store: tabStore,
     newRequestId: randomId,
     onError: noteError,
     onOpened(entry) {
+      const { sessionId, newChatId } = entry;
       nameSession(entry);
+      drafts.move(newChatId, sessionId);
+      begunHere.set(sessionId, newChatId);
       const route = location.route.get();
-      if (route.page === "chat" && route.sessionId === "") {
-        location.replace({ page: "chat", sessionId: entry.sessionId });
+      if (route.page === "chat" && route.newChatId === newChatId) {
+        location.replace({ page: "chat", sessionId });
       }
     },
   });
-  const newChat = createNewChat(sessionStorage);
-  const drafts = createDrafts(localStorage);
-  const deletions = createDeletions({ chat, credential, notices, window, onError: noteError });
+  const begunHere = new Map<string, string>();
+  const newChat = createNewChat(tabStore, randomId);
+  const location = createPageLocation(window, newChatRoute);
+  const drafts = createDrafts(browserStore);
+  const deletions = createDeletions({
+    chat,
+    credential,
+    notices,
+    store: browserStore,
+    window,
+    onError: noteError,
+  });
+
+  /** A new chat that has begun stays the one that it is; any other "/" is the one that is about to begin. */
+  function newChatRoute(keptId = ""): Route {
+    const sessionId = outbox.sessionOf(keptId);
+    if (sessionId !== undefined) return { page: "chat", sessionId };
+    const isOnItsWay = outbox.entries.get().some(({ newChatId }) => newChatId === keptId);
+    const newChatId = keptId !== "" && isOnItsWay ? keptId : newChat.id();
+    return { page: "chat", sessionId: "", newChatId };
+  }
+
+  /** Forgets what this tab has read and not sent; the credential stays as it is. */
+  function forgetTab(): void {
+    outbox.clear();
+    newChat.set(blankSettings);
+    sessions.clear();
+    queries.clear();
+    notices.clear();
+  }
+
+  /** Forgets what all tabs of the browser share. */
+  function forgetBrowser(): void {
+    drafts.clear();
+    deletions.forget();
+  }
 
   /** A list of sessions is read by titles; a message's beginning is the first one. */
   function nameSession({ sessionId, text }: OutboxEntry): void {
@@ -87,6 +136,7 @@ export function createApp(window: Window) {
     deletions,
     newChat,
     noteError,
+    trouble,
     /** Reads the changes of the session list, where no session is open that brings them along. */
     async readList(signal: AbortSignal): Promise<void> {
       try {
@@ -97,16 +147,20 @@ export function createApp(window: Window) {
         noteError(error);
       }
     },
-    /** Forgets the key and everything that was read with it. */
-    signOut(): void {
-      drafts.clear();
-      outbox.clear();
-      newChat.set(blankSettings);
-      sessions.clear();
-      credential.signOut();
-      queries.clear();
-      location.replace({ page: "chat", sessionId: "" });
+    /** What the page knows a chat by: the same before and after its session is opened. */
+    chatKey(sessionId: string, newChatId: string): string {
+      return sessionId === "" ? newChatId : (begunHere.get(sessionId) ?? sessionId);
     },
+    ...createAccess({
+      credential,
+      tryToken,
+      tabStore,
+      browserStore,
+      forgetTab,
+      forgetBrowser,
+      leaveChat: () => location.replace({ page: "chat", sessionId: "" }),
+      deletions,
+    }),
   };
 }
 

@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { AppContext } from "./app-context.ts";
 import { createApp } from "./create-app.ts";
 import { Page } from "./page.tsx";
+import { Part } from "./ui/broken-part.tsx";
 
 const app = createApp(window);
 const root = document.getElementById("root");
@@ -15,7 +16,9 @@ createRoot(root).render(
     <AppContext value={app}>
       <TransportProvider transport={app.transport}>
         <QueryClientProvider client={app.queries}>
-          <Page />
+          <Part>
+            <Page />
+          </Part>
         </QueryClientProvider>
       </TransportProvider>
     </AppContext>

@@ -1,8 +1,10 @@
-import { Suspense, useEffect, useState } from "react";
+import { Suspense, useCallback, useEffect, useState } from "react";
 import { useApp, useObservable } from "./app-context.ts";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { SideBar } from "./sessions/side-bar.tsx";
-import { lazyComponent } from "./ui/lazy-component.ts";
+import { Part } from "./ui/broken-part.tsx";
+import { lazyComponent } from "./ui/lazy-component.tsx";
+import { MissingPage } from "./ui/missing-page.tsx";
 import { NoticeList } from "./ui/notice-list.tsx";
 
 const SignIn = lazyComponent(() => import("./settings/sign-in.tsx"), "SignIn");
@@ -10,14 +12,22 @@ const StatusPage = lazyComponent(() => import("./status/status-page.tsx"), "Stat
 
 /** The whole page: the side bar, and beside it a chat or the server's state. */
 export function Page() {
-  const { location, credential } = useApp();
+  const { location, credential, chatKey } = useApp();
   const route = useObservable(location.route);
   const { demand } = useObservable(credential.state);
   const [isMenuOpen, setMenuOpen] = useState(false);
-  const sessionId = route.page === "chat" ? route.sessionId : "";
+  const { sessionId, newChatId = "" } = route.page === "chat" ? route : { sessionId: "" };
 
-  // Going anywhere closes the drawer.
-  useEffect(() => setMenuOpen(false), [route]);
+  const openMenu = useCallback(() => setMenuOpen(true), []);
+  const closeMenu = useCallback(() => setMenuOpen(false), []);
+
+  // Going anywhere closes the drawer, and a wide screen has none.
+  useEffect(closeMenu, [route]);
+  useEffect(() => {
+    const wide = matchMedia("(min-width: 48.01rem)");
+    wide.addEventListener("change", closeMenu);
+    return () => wide.removeEventListener("change", closeMenu);
+  }, [closeMenu]);
 
   if (demand !== "none") {
     return (
@@ -26,28 +36,38 @@ export function Page() {
       </Suspense>
     );
   }
-  const openMenu = () => setMenuOpen(true);
   return (
     <div className="page" data-menu={isMenuOpen || undefined}>
-      <a className="skip-link" href="#main">
+      <a className="skip-link" href="#main" inert={isMenuOpen}>
         Skip to the conversation
       </a>
-      <SideBar currentId={sessionId} isOpen={isMenuOpen} onClose={() => setMenuOpen(false)} />
+      <Part>
+        <SideBar currentId={sessionId} isOpen={isMenuOpen} onOpen={openMenu} onClose={closeMenu} />
+      </Part>
       <button
         type="button"
         className="scrim"
         aria-label="Close the list of chats"
         tabIndex={-1}
-        onClick={() => setMenuOpen(false)}
+        onClick={closeMenu}
       />
-      <main id="main" tabIndex={-1}>
-        {route.page === "status" ? (
-          <Suspense fallback={null}>
-            <StatusPage onMenu={openMenu} />
-          </Suspense>
-        ) : (
-          <ChatPage key={sessionId} sessionId={sessionId} onMenu={openMenu} />
-        )}
+      <main id="main" tabIndex={-1} inert={isMenuOpen}>
+        <Part resetKey={route}>
+          {route.page === "missing" ? (
+            <MissingPage onMenu={openMenu} />
+          ) : route.page === "status" ? (
+            <Suspense fallback={null}>
+              <StatusPage onMenu={openMenu} />
+            </Suspense>
+          ) : (
+            <ChatPage
+              key={chatKey(sessionId, newChatId)}
+              sessionId={sessionId}
+              newChatId={newChatId}
+              onMenu={openMenu}
+            />
+          )}
+        </Part>
       </main>
       <NoticeList />
     </div>

@@ -129,7 +129,11 @@ test("on Linux the reading thread goes behind the others, where processors are f
   const own = getPriority();
   const before = priorities();
   await openProbe(t, join(await temporaryFolder(t), "a.db"));
-  assert.deepEqual(priorities().toSorted(), [...before, own, Math.min(own + 5, 19)].toSorted());
+  const ascending = (a: number, b: number) => a - b;
+  assert.deepEqual(
+    priorities().toSorted(ascending),
+    [...before, own, Math.min(own + 5, 19)].toSorted(ascending),
+  );
   assert.equal(getPriority(), own);
 });
 

@@ -99,6 +99,66 @@ test("a message without a session opens one, which is told once", async () => {
   );
 });
 
+test("the messages of one new chat go to one session, those of another to another", async () => {
+  const { sent, opened, open } = createFakes();
+  const outbox = open();
+  outbox.send({ newChatId: "a", text: "a one" });
+  outbox.send({ newChatId: "a", text: "a two", modelId: "m" });
+  outbox.send({ newChatId: "b", text: "b one" });
+  const told = () => sent.map(({ sessionId, text }) => [sessionId, text]);
+  assert.deepEqual(told(), [
+    ["", "a one"],
+    ["", "b one"],
+  ]);
+  sent[0]?.tell(createScript().status("a"));
+  await settled();
+  assert.deepEqual(told().slice(2), [["opened", "a two"]]);
+  assert.equal(opened.length, 1);
+  assert.equal(outbox.sessionOf("a"), "opened");
+  outbox.send({ newChatId: "a", text: "a three" });
+  assert.deepEqual(told().slice(3), [["opened", "a three"]]);
+});
+
+test("when what was to open a chat is dropped, the next message opens it", async () => {
+  const { sent, open } = createFakes();
+  const outbox = open();
+  const first = outbox.send({ newChatId: "a", text: "one" });
+  outbox.send({ newChatId: "a", text: "two" });
+  sent[0]?.fail(refusal("refused"));
+  await settled();
+  assert.equal(sent.length, 1, "what waits does so while the first may be sent again");
+  outbox.discard(first);
+  assert.deepEqual(
+    sent.map(({ sessionId, text }) => [sessionId, text]),
+    [
+      ["", "one"],
+      ["", "two"],
+    ],
+  );
+});
+
+test("a page that is loaded again sends the messages of a new chat in their order", async () => {
+  const fakes = createFakes();
+  const outbox = fakes.open();
+  outbox.send({ newChatId: "a", text: "one" });
+  outbox.send({ newChatId: "a", text: "two" });
+  fakes.sent.length = 0;
+  fakes.open();
+  assert.deepEqual(
+    fakes.sent.map(({ text }) => text),
+    ["one"],
+  );
+  fakes.sent[0]?.tell(createScript().status("a"));
+  await settled();
+  assert.deepEqual(
+    fakes.sent.map(({ sessionId, text }) => [sessionId, text]),
+    [
+      ["", "one"],
+      ["opened", "two"],
+    ],
+  );
+});
+
 test("what is sent again keeps its request_id, whatever became of it before", async () => {
   const { sent, open } = createFakes();
   const outbox = open();

@@ -19,6 +19,7 @@ test("a title is the first words of a message, on one line", () => {
   const long = titleFrom("word ".repeat(40));
   assert.ok(long.length <= 61 && long.endsWith("word…"), long);
   assert.equal(titleFrom("🙂".repeat(80)), `${"🙂".repeat(60)}…`);
+  assert.equal(titleFrom("*****…"), "*****…", "signs alone are kept");
 });
 
 test("links are followed by three schemes alone", () => {
@@ -44,11 +45,12 @@ test("every route has a path, and every path a route", () => {
     { page: "status" },
     { page: "chat", sessionId: "" },
     { page: "chat", sessionId: "a b/ü" },
+    { page: "missing", path: "/nowhere" },
   ] as const) {
     assert.deepEqual(routeOf(pathOf(route)), route);
   }
   for (const path of ["/nowhere", "/s/", "/s/%zz", "/s/a/b"]) {
-    assert.deepEqual(routeOf(path), { page: "chat", sessionId: "" }, path);
+    assert.deepEqual(routeOf(path), { page: "missing", path }, path);
   }
 });
 
@@ -64,6 +66,8 @@ test("what a reply cost is said with what is known of it", () => {
   const usage = { inputTokens: 1_204, outputTokens: 310, thinkingTokens: 5, estimated: true };
   const view = toMessageView(create(MessageSchema, { model: "m", usage }));
   assert.equal(usageWords(view), "m · about 1,204 tokens in, 310 out · 5 thinking");
+  const one = toMessageView(create(MessageSchema, { usage: { inputTokens: 1, outputTokens: 1 } }));
+  assert.equal(usageWords(one), "1 token in, 1 out");
   const timed = { ...view, usage: undefined, firstChunkMs: 42, totalMs: 3_140 };
   assert.equal(usageWords(timed), "m · first word 0.042 s · 3.1 s");
 });

@@ -5,16 +5,19 @@ import { IconButton } from "../ui/icon-button.tsx";
 /** The chat's title, its model, and the way to its settings. */
 export function ChatHeader({
   sessionId,
+  opening,
   settings,
   onMenu,
   onSettings,
 }: {
   sessionId: string;
+  /** What a chat without a title is called; empty while that is not known. */
+  opening: string;
   settings: SessionSettingsHandle;
   onMenu: () => void;
   onSettings: () => void;
 }) {
-  const title = sessionId === "" ? "New chat" : settings.title;
+  const title = sessionId === "" ? "New chat" : settings.title || opening;
   return (
     <header className="bar">
       <title>{title === "" ? "chatwire" : `${title} · chatwire`}</title>
@@ -24,7 +27,9 @@ export function ChatHeader({
         label="Open the list of chats"
         onClick={onMenu}
       />
-      <h1 title={title}>{title}</h1>
+      <h1 title={title} dir="auto">
+        {title}
+      </h1>
       <ModelSelect
         value={settings.current.modelId}
         onChange={(modelId) => settings.save({ ...settings.current, modelId })}

@@ -1,7 +1,10 @@
-import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { focusIfLost } from "../ui/focus-if-lost.ts";
 import { Icon } from "../ui/icon.tsx";
+import { isSendKey } from "./send-key.ts";
+import { tooLongWords } from "./too-long.ts";
 
-/** Where a message is written. While a reply comes, an empty one offers Stop and another waits its turn. */
+/** Where a message is written. While a reply comes it can be stopped, and another message waits its turn. */
 export function Composer({
   initialText,
   isBusy,
@@ -16,23 +19,27 @@ export function Composer({
   onStop: () => void;
 }) {
   const [text, setText] = useState(initialText);
+  const [error, setError] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
   const isEmpty = text.trim() === "";
+  // The button that asked for a reply is gone while it comes, and with it the focus.
+  useEffect(() => {
+    if (isBusy && hasPointer()) focusIfLost(field.current);
+  }, [isBusy]);
   const write = (next: string) => {
     setText(next);
+    setError("");
     onDraft(next);
   };
   const submit = (event: FormEvent | KeyboardEvent) => {
     event.preventDefault();
     if (isEmpty) return;
-    onSend(text);
+    const refusal = tooLongWords(text);
+    if (refusal !== undefined) return setError(refusal);
+    // The draft is of the chat as it is before this message begins it.
     write("");
+    onSend(text);
     field.current?.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    // A dictionary's candidates are chosen with Enter too.
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
-    submit(event);
   };
   return (
     <form className="composer" onSubmit={submit}>
@@ -43,12 +50,18 @@ export function Composer({
           value={text}
           placeholder={isBusy ? "Write the next message; it will wait its turn" : "Write a message"}
           aria-label="Message"
+          dir="auto"
+          aria-invalid={error !== ""}
+          aria-describedby="composer-hint"
           // biome-ignore lint/a11y/noAutofocus: it is what a chat page is for.
-          autoFocus={matchMedia("(hover: hover)").matches}
+          autoFocus={hasPointer()}
           onChange={(event) => write(event.target.value)}
-          onKeyDown={onKeyDown}
+          onKeyDown={(event) => {
+            if (isSendKey(event.nativeEvent)) submit(event);
+          }}
         />
-        {isBusy && isEmpty ? (
+        {/* Beside Send and not in its place, where the second click of a double click would press it. */}
+        {isBusy && (
           <button
             type="button"
             className="round stop"
@@ -58,19 +71,25 @@ export function Composer({
           >
             <Icon name="stop" />
           </button>
-        ) : (
-          <button
-            type="submit"
-            className="round primary"
-            aria-label="Send"
-            title="Send (Enter)"
-            disabled={isEmpty}
-          >
-            <Icon name="send" />
-          </button>
         )}
+        <button
+          type="submit"
+          className="round primary"
+          aria-label="Send"
+          title="Send (Enter)"
+          disabled={isEmpty}
+        >
+          <Icon name="send" />
+        </button>
       </div>
-      <p className="hint">Enter sends, Shift + Enter makes a new line. Models make mistakes.</p>
+      <p id="composer-hint" className="hint" role={error === "" ? undefined : "alert"}>
+        {error || "Enter sends, Shift + Enter makes a new line. Models make mistakes."}
+      </p>
     </form>
   );
+}
+
+/** On a touch screen a focus would open the keyboard over the conversation. */
+function hasPointer(): boolean {
+  return matchMedia("(hover: hover)").matches;
 }

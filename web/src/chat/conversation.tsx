@@ -1,12 +1,14 @@
 import { Suspense, useEffect } from "react";
-import { FinishReason } from "../../../src/gen/chat/chat_pb.ts";
 import { finishWords } from "../session/finish-words.ts";
-import { lazyComponent } from "../ui/lazy-component.ts";
+import type { SessionView } from "../session/session-view.ts";
+import { lazyComponent } from "../ui/lazy-component.tsx";
 import type { Chat } from "./use-chat.ts";
 
 /** What shows messages is large, and is loaded while they are read. */
-const loading = import("./message-list.tsx");
-const MessageList = lazyComponent(() => loading, "MessageList");
+const loadMessageList = () => import("./message-list.tsx");
+// A failure of it is told where it is shown.
+loadMessageList().catch(() => undefined);
+const MessageList = lazyComponent(loadMessageList, "MessageList");
 
 /** The messages, once they and what shows them are there. */
 export function Conversation({ chat }: { chat: Chat }) {
@@ -29,18 +31,23 @@ export function Conversation({ chat }: { chat: Chat }) {
 /** Says to screen readers that a reply is written, and how it ended; the text itself would be too much. */
 function Announcer({ chat }: { chat: Chat }) {
   const { view } = chat.state;
-  const reply = view.messages.findLast(({ role }) => role === "model");
-  const finish = finishWords(reply?.finishReason ?? FinishReason.UNSPECIFIED, "");
-  const ended = finish === undefined ? "The reply is complete." : `${finish.title}.`;
-  const words = view.running === undefined ? ended : "A reply is being written.";
   useEffect(() => {
     document.body.dataset.reply = view.running === undefined ? "idle" : "running";
   }, [view.running]);
   return (
     <p className="visually-hidden" role="status">
-      {view.messages.length === 0 ? "" : words}
+      {announcementOf(view)}
     </p>
   );
+}
+
+/** A turn without a reply is told by the card that stands in its place. */
+function announcementOf({ running, failed, messages }: SessionView): string {
+  if (running !== undefined) return "A reply is being written.";
+  const last = messages.findLast(({ state }) => state !== "queued");
+  if (last?.role !== "model" || failed !== undefined) return "";
+  const finish = finishWords(last.finishReason, "");
+  return finish === undefined ? "The reply is complete." : `${finish.title}.`;
 }
 
 /** Holds the place of the messages while they are read. */

@@ -1,16 +1,20 @@
-import { type FormEvent, type KeyboardEvent, useState } from "react";
+import type { FormEvent, KeyboardEvent } from "react";
+import { isSendKey } from "./send-key.ts";
 
 /** A message of the user that is being rewritten; what came after it goes when it is sent. */
 export function EditMessage({
-  text: before,
+  text,
+  takesFocus,
+  onWrite,
   onSave,
   onCancel,
 }: {
   text: string;
+  takesFocus: boolean;
+  onWrite: (text: string) => void;
   onSave: (text: string) => void;
   onCancel: () => void;
 }) {
-  const [text, setText] = useState(before);
   const submit = (event: FormEvent | KeyboardEvent) => {
     event.preventDefault();
     if (text.trim() !== "") onSave(text);
@@ -20,13 +24,13 @@ export function EditMessage({
       <textarea
         aria-label="Your message"
         // biome-ignore lint/a11y/noAutofocus: the button that was pressed asks for it.
-        autoFocus
+        autoFocus={takesFocus}
+        dir="auto"
         value={text}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => onWrite(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape") onCancel();
-          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing)
-            submit(event);
+          if (isSendKey(event.nativeEvent)) submit(event);
         }}
       />
       <p className="small">What came after this message will be replaced.</p>

@@ -29,16 +29,18 @@ export function GonePage({
   onMenu: () => void;
   onRetry: () => void;
 }) {
+  const title = isGone ? "No such chat" : "This chat cannot be read";
   return (
     <>
       <header className="bar">
+        <title>{`${title} · chatwire`}</title>
         <IconButton
           className="menu-button"
           icon="menu"
           label="Open the list of chats"
           onClick={onMenu}
         />
-        <h1>{isGone ? "No such chat" : "This chat cannot be read"}</h1>
+        <h1>{title}</h1>
       </header>
       <div className="conversation empty" role="alert">
         <h2>{isGone ? "This chat is not there." : "Something is in the way."}</h2>
@@ -53,7 +55,10 @@ export function GonePage({
               Try again
             </button>
           )}
-          <Link className="button" to={{ page: "chat", sessionId: "" }}>
+          <Link
+            className={isGone ? "button primary" : "button"}
+            to={{ page: "chat", sessionId: "" }}
+          >
             New chat
           </Link>
         </div>

@@ -4,6 +4,7 @@ import { IconButton } from "../ui/icon-button.tsx";
 import { RowView } from "./row-view.tsx";
 import { type Row, rowsOf } from "./rows.ts";
 import type { Chat } from "./use-chat.ts";
+import { useEdit } from "./use-edit.ts";
 
 /** How near the end counts as being there, pixels. */
 const nearEnd = 60;
@@ -16,7 +17,7 @@ export function MessageList({ chat }: { chat: Chat }) {
   const { view } = chat.state;
   const rows = useMemo(() => rowsOf(view, chat.entries), [view, chat.entries]);
   const scroller = useRef<HTMLDivElement>(null);
-  const [editedId, setEditedId] = useState("");
+  const edits = useEdit(chat);
   const getItemKey = useCallback((index: number) => rows[index]?.key ?? index, [rows]);
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -35,7 +36,13 @@ export function MessageList({ chat }: { chat: Chat }) {
   const first = items[0];
 
   useLayoutEffect(() => virtualizer.scrollToEnd(), [virtualizer]);
-  const isAtTop = rows[0]?.kind === "older" && first?.index === 0 && rows.length > 1;
+  const isPlaced = useIsPlaced();
+  const isAtTop = isPlaced && rows[0]?.kind === "older" && first?.index === 0 && rows.length > 1;
+  // Who sends something wants to see it, wherever they were.
+  const sentId = chat.entries.at(-1)?.requestId;
+  useLayoutEffect(() => {
+    if (sentId !== undefined) virtualizer.scrollToEnd();
+  }, [virtualizer, sentId]);
   const { loadOlder } = chat;
   // Each page that comes may leave us at the top.
   useEffect(() => {
@@ -58,13 +65,7 @@ export function MessageList({ chat }: { chat: Chat }) {
                   ref={virtualizer.measureElement}
                   style={{ transform: `translateY(${start}px)` }}
                 >
-                  <RowView
-                    row={row}
-                    chat={chat}
-                    isLast={index === rows.length - 1}
-                    isEdited={row.kind === "message" && row.message.id === editedId}
-                    onEdit={setEditedId}
-                  />
+                  <RowView row={row} chat={chat} isLast={index === rows.length - 1} edits={edits} />
                 </div>
               )
             );
@@ -81,6 +82,16 @@ export function MessageList({ chat }: { chat: Chat }) {
       )}
     </div>
   );
+}
+
+/** Whether the list is where it begins, at its end; before that its top is in sight for a moment. */
+function useIsPlaced(): boolean {
+  const [isPlaced, setPlaced] = useState(false);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => setPlaced(true));
+    return () => cancelAnimationFrame(frame);
+  }, []);
+  return isPlaced;
 }
 
 /** About how high a row is before it is measured, pixels. */

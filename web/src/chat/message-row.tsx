@@ -1,33 +1,39 @@
-import { memo } from "react";
+import { memo, useRef } from "react";
 import { Markdown } from "../markdown/markdown.tsx";
 import type { MessageView } from "../session/session-view.ts";
 import { EditMessage } from "./edit-message.tsx";
 import { MessageActions } from "./message-actions.tsx";
 import { ReplyEnd } from "./reply-end.tsx";
 import type { Chat } from "./use-chat.ts";
+import type { EditHandle } from "./use-edit.ts";
 
 /** A message with what can be done with it. */
 export function MessageRow({
   message,
   chat,
   isLast,
-  isEdited,
-  onEdit,
+  edits,
 }: {
   message: MessageView;
   chat: Chat;
   isLast: boolean;
-  isEdited: boolean;
-  onEdit: (messageId: string) => void;
+  edits: EditHandle;
 }) {
   const { id, role, state } = message;
-  if (isEdited) {
+  const isLeft = useRef(false);
+  if (edits.edit?.messageId === id) {
     return (
       <EditMessage
-        text={message.text}
-        onCancel={() => onEdit("")}
+        text={edits.edit.text}
+        takesFocus={edits.isFresh}
+        onWrite={edits.write}
+        onCancel={() => {
+          isLeft.current = true;
+          edits.end();
+        }}
         onSave={(text) => {
-          onEdit("");
+          isLeft.current = false;
+          edits.end();
           chat.edit(id, text);
         }}
       />
@@ -41,7 +47,7 @@ export function MessageRow({
       aria-label={role === "user" ? "You" : "Reply"}
       aria-busy={state === "streaming"}
     >
-      {role === "user" ? <div className="bubble">{message.text}</div> : <Reply message={message} />}
+      {role === "user" ? <Bubble text={message.text} /> : <Reply message={message} />}
       {state === "queued" && (
         <p className="queued">
           Waits for its turn.{" "}
@@ -52,9 +58,23 @@ export function MessageRow({
       )}
       {role === "model" && <ReplyEnd message={message} chat={chat} isLast={isLast} />}
       {state !== "queued" && state !== "streaming" && (
-        <MessageActions message={message} chat={chat} isLast={isLast} onEdit={onEdit} />
+        <MessageActions
+          message={message}
+          chat={chat}
+          isLast={isLast}
+          isEditLeft={isLeft.current}
+          onEdit={() => edits.begin(id, message.text)}
+        />
       )}
     </article>
+  );
+}
+
+function Bubble({ text }: { text: string }) {
+  return (
+    <div className="bubble" dir="auto">
+      {text}
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-import { errorWords } from "../client/error-words.ts";
+import { errorWords, mayWorkLater } from "../client/error-words.ts";
 import { hasMessage, type OutboxEntry } from "../session/outbox-entry.ts";
 import { Icon } from "../ui/icon.tsx";
 import { WaitingRow } from "./turn-rows.tsx";
@@ -11,7 +11,9 @@ export function OutgoingRow({ entry, chat }: { entry: OutboxEntry; chat: Chat })
     <>
       {hasMessage(entry) && (
         <div className="message" data-role="user" data-state={state}>
-          <div className="bubble">{entry.text}</div>
+          <div className="bubble" dir="auto">
+            {entry.text}
+          </div>
         </div>
       )}
       {state === "sending" && entry.error !== undefined && (
@@ -22,27 +24,37 @@ export function OutgoingRow({ entry, chat }: { entry: OutboxEntry; chat: Chat })
           </button>
         </p>
       )}
-      {(state === "sending" || state === "sent") && <WaitingRow model="The model" />}
+      {isGoing(entry) && entry.error === undefined && <WaitingRow model="The model" />}
       {(state === "refused" || state === "unknown") && <Undelivered entry={entry} chat={chat} />}
     </>
   );
 }
 
+function isGoing({ state }: OutboxEntry): boolean {
+  return state === "sending" || state === "sent";
+}
+
 function Undelivered({ entry, chat }: { entry: OutboxEntry; chat: Chat }) {
   const isUnknown = entry.state === "unknown";
+  const mayWork = isUnknown || mayWorkLater(entry.error);
   return (
     <div className="card" data-tone="error" role="alert">
       <Icon name="alert" />
       <div>
-        <strong>{isUnknown ? "Nobody can tell whether it arrived" : "Not sent"}</strong>
+        <strong>{isUnknown ? "This may not have been sent" : "Not sent"}</strong>
         <p>{errorWords(entry.error)}</p>
-        {isUnknown && (
-          <p className="small">Sending it again is safe: it is never answered twice.</p>
-        )}
+        {isUnknown && <p className="small">You can safely send it again: it is answered once.</p>}
       </div>
-      <button type="button" onClick={() => chat.sendAgain(entry.requestId)}>
-        Send again
-      </button>
+      {mayWork && (
+        <button type="button" onClick={() => chat.sendAgain(entry.requestId)}>
+          Send again
+        </button>
+      )}
+      {!mayWork && hasMessage(entry) && (
+        <button type="button" onClick={() => chat.takeBack(entry)}>
+          Edit
+        </button>
+      )}
       <button type="button" className="quiet" onClick={() => chat.discard(entry.requestId)}>
         Discard
       </button>

@@ -23,7 +23,7 @@ export function rowsOf(view: SessionView, entries: readonly OutboxEntry[]): Row[
     rows.push({ kind: "waiting", key: `waiting-${running.turnId}`, model: running.model });
   } else if (failed !== undefined) {
     rows.push({ kind: "failed", key: `failed-${failed.turnId}`, failed });
-  } else if (isUnanswered(started, running !== undefined, entries)) {
+  } else if (isUnanswered(view, started, entries)) {
     rows.push({ kind: "unanswered", key: "unanswered" });
   }
   for (const message of queued) rows.push(messageRow(message));
@@ -40,9 +40,10 @@ function messageRow(message: MessageView): Row {
 }
 
 function isUnanswered(
+  { running, isEndUnread }: SessionView,
   started: readonly MessageView[],
-  runs: boolean,
   entries: readonly OutboxEntry[],
 ): boolean {
-  return started.at(-1)?.role === "user" && !runs && entries.length === 0;
+  if (running !== undefined || isEndUnread || entries.length > 0) return false;
+  return started.at(-1)?.role === "user";
 }

@@ -10,7 +10,8 @@ export function usageWords({ model, usage, firstChunkMs, totalMs }: MessageView)
     const about = usage.estimated ? "about " : "";
     const input = whole.format(usage.inputTokens);
     const output = whole.format(usage.outputTokens);
-    words.push(`${about}${input} tokens in, ${output} out`);
+    const noun = usage.inputTokens === 1 ? "token" : "tokens";
+    words.push(`${about}${input} ${noun} in, ${output} out`);
     if (usage.thinkingTokens > 0) words.push(`${whole.format(usage.thinkingTokens)} thinking`);
   }
   if (firstChunkMs !== undefined)

@@ -5,13 +5,16 @@ import type { SessionView } from "../session/session-view.ts";
 const fadeMs = 10_000;
 
 /** Whether somebody else writes in the session; it fades by itself. */
-export function useTyping({ isTyping }: Pick<SessionView, "isTyping">): boolean {
+export function useTyping({
+  isTyping,
+  typingTold,
+}: Pick<SessionView, "isTyping" | "typingTold">): boolean {
   const [isFaded, setFaded] = useState(false);
   useEffect(() => {
     setFaded(false);
     if (!isTyping) return;
     const timer = setTimeout(() => setFaded(true), fadeMs);
     return () => clearTimeout(timer);
-  }, [isTyping]);
+  }, [isTyping, typingTold]);
   return isTyping && !isFaded;
 }

@@ -6,9 +6,22 @@ export function errorWords(thrown: unknown): string {
   const error = ConnectError.from(thrown);
   const byReason = reasons[errorReason(error) ?? ""];
   if (byReason !== undefined) return byReason;
-  if (!error.isWireError) return "The server cannot be reached.";
-  return codes[error.code] ?? sentence(error.rawMessage);
+  if (!error.isWireError) return "Can't reach the server.";
+  return codes[error.code] ?? sentence(withoutField(error.rawMessage));
 }
+
+/** Whether the very same call may be served another time, as far as the error tells. */
+export function mayWorkLater(thrown: unknown): boolean {
+  return !neverServed.has(ConnectError.from(thrown).code);
+}
+
+const neverServed = new Set([
+  Code.InvalidArgument,
+  Code.PermissionDenied,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.Unimplemented,
+]);
 
 const reasons: Readonly<Record<string, string>> = {
   SERVER_DRAINING: "The server is about to restart. Try again in a moment.",
@@ -29,6 +42,16 @@ const codes: Readonly<Partial<Record<Code, string>>> = {
   [Code.NotFound]: "It is not there any more.",
   [Code.Internal]: "The server made a mistake. Its log has the details.",
 };
+
+/** "message: is over 10 bytes" names a field of the request, for programs. */
+function withoutField(text: string): string {
+  const [, field = "", rest = ""] = /^([a-z][\w.]*): (.+)$/s.exec(text) ?? [];
+  if (field === "") return text;
+  const name = field === "message" ? "this message" : field.replaceAll(/[_.]/g, " ");
+  return `${name} ${rest.replace(/\d{4,}/g, (digits) => whole.format(Number(digits)))}`;
+}
+
+const whole = new Intl.NumberFormat("en");
 
 function sentence(text: string): string {
   if (text === "") return "Something went wrong.";

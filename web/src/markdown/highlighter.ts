@@ -1,6 +1,7 @@
 import {
   createCssVariablesTheme,
   createHighlighterCore,
+  type GrammarState,
   type LanguageRegistration,
 } from "shiki/core";
 import { createJavaScriptRegexEngine } from "shiki/engine/javascript";
@@ -105,22 +106,52 @@ function loadOnce(lang: string): Promise<void> {
   return loading;
 }
 
-/** Cuts code into coloured pieces; undefined for a language that is not known. */
-export async function highlight(code: string, named: string): Promise<Token[] | undefined> {
+/** So many lines are coloured at a time; between them the page may do something else. */
+const linesAtOnce = 50;
+
+/**
+ * Cuts code into coloured pieces, a part at a time, so that the page stays usable meanwhile. Undefined for a
+ * language that is not known, and once `signal` aborts.
+ */
+export async function highlight(
+  code: string,
+  named: string,
+  signal: AbortSignal,
+): Promise<Token[] | undefined> {
   const name = named.toLowerCase();
   const lang = aliases[name] ?? name;
   if (!Object.hasOwn(languages, lang)) return undefined;
   const highlighter = await shiki;
   await loadOnce(lang);
-  const lines = highlighter.codeToTokensBase(code, { lang, theme: "chatwire", ...bounds });
-  return lines.flatMap((line, index) => {
-    const pieces = line.map(({ content, color, offset }) => ({
-      text: content,
-      kind: kindOf(color),
-      offset,
-    }));
-    return index === 0 ? pieces : [{ text: "\n", kind: "", offset: -index }, ...pieces];
-  });
+  const options = { lang, theme: "chatwire", ...bounds } as const;
+  const lines = code.split("\n");
+  const tokens: Token[] = [];
+  let grammarState: GrammarState | undefined;
+  let begin = 0;
+  for (let first = 0; first < lines.length; first += linesAtOnce) {
+    if (first > 0) await nextTask();
+    if (signal.aborted) return undefined;
+    const part = lines.slice(first, first + linesAtOnce).join("\n");
+    const coloured = highlighter.codeToTokensBase(part, {
+      ...options,
+      ...(grammarState !== undefined && { grammarState }),
+    });
+    grammarState = highlighter.getLastGrammarState(coloured);
+    for (const [index, line] of coloured.entries()) {
+      const number = first + index;
+      if (number > 0) tokens.push({ text: "\n", kind: "", offset: -number });
+      for (const { content, color, offset } of line) {
+        tokens.push({ text: content, kind: kindOf(color), offset: begin + offset });
+      }
+    }
+    begin += part.length + 1;
+  }
+  return tokens;
+}
+
+/** Lets the browser do what waits: it paints, and answers keys. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 /** `var(--token-token-keyword)` is a keyword; the foreground has no name. */

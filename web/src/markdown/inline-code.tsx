@@ -1,8 +1,7 @@
-import { type HTMLAttributes, Suspense } from "react";
-import { lazyComponent } from "../ui/lazy-component.ts";
+import { type HTMLAttributes, useEffect } from "react";
+import { useObservable } from "../app-context.ts";
+import { loadMaths, mathsModule } from "./maths-module.ts";
 import { mathsMarks } from "./maths-source.ts";
-
-const Maths = lazyComponent(() => import("./maths.tsx"), "Maths");
 
 /** Inline code, or the maths that was marked as such. */
 export function InlineCode({ children }: HTMLAttributes<HTMLElement>) {
@@ -11,11 +10,14 @@ export function InlineCode({ children }: HTMLAttributes<HTMLElement>) {
   const latex = text.slice(1).trim();
   if (mark === mathsMarks.incomplete) return <code className="maths-source">{latex}</code>;
   if (mark === mathsMarks.inline || mark === mathsMarks.display) {
-    return (
-      <Suspense fallback={<code className="maths-source">{latex}</code>}>
-        <Maths latex={latex} isDisplay={mark === mathsMarks.display} />
-      </Suspense>
-    );
+    return <Formula latex={latex} isDisplay={mark === mathsMarks.display} />;
   }
   return <code>{children}</code>;
+}
+
+function Formula({ latex, isDisplay }: { latex: string; isDisplay: boolean }) {
+  const Maths = useObservable(mathsModule);
+  useEffect(loadMaths, []);
+  if (typeof Maths === "string") return <code className="maths-source">{latex}</code>;
+  return <Maths latex={latex} isDisplay={isDisplay} />;
 }

@@ -1,16 +1,21 @@
-import { memo, useMemo } from "react";
+import { memo, useEffect, useMemo } from "react";
 import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
+import { useObservable } from "../app-context.ts";
 import { CodeBlock } from "./code-block.tsx";
 import { InlineCode } from "./inline-code.tsx";
-import { mathsToCode } from "./maths-source.ts";
+import { isTooNested } from "./is-too-nested.ts";
+import { loadMaths, mathsModule } from "./maths-module.ts";
+import { beforeMaths, mathsToCode } from "./maths-source.ts";
 import { SafeImage } from "./safe-image.tsx";
 import { SafeLink } from "./safe-link.tsx";
 import { Table } from "./table.tsx";
 import { TaskBox } from "./task-box.tsx";
+import { topBlocksOf } from "./top-blocks.ts";
 
 /**
  * A reply's Markdown, whole or still being written. The text is hostile: HTML in it stays text, links go by a
- * list of schemes, and an image is a link until somebody follows it.
+ * list of schemes, and an image is a link until somebody follows it. What is nested too deeply to be laid out is
+ * shown as it was written.
  */
 export const Markdown = memo(function Markdown({
   text,
@@ -19,20 +24,49 @@ export const Markdown = memo(function Markdown({
   text: string;
   isStreaming: boolean;
 }) {
-  const source = useMemo(() => mathsToCode(text), [text]);
+  const isPlain = useMemo(() => isTooNested(text), [text]);
+  const source = useMemo(
+    () => (isPlain ? text : mathsToCode(text, isStreaming)),
+    [text, isPlain, isStreaming],
+  );
+  const shown = useSteady(source, isStreaming && !isPlain);
+  if (isPlain) {
+    return (
+      <p className="markdown plain" dir="auto">
+        {text}
+      </p>
+    );
+  }
   return (
     <Streamdown
       className="markdown"
       components={components}
       rehypePlugins={rehypePlugins}
+      dir="auto"
+      parseMarkdownIntoBlocksFn={topBlocksOf}
       parseIncompleteMarkdown={isStreaming}
+      remend={remend}
       isAnimating={isStreaming}
       data-streaming={isStreaming || undefined}
     >
-      {source}
+      {shown}
     </Streamdown>
   );
 });
+
+/** While a reply is written, what follows the first formula waits for what lays it out: it would be moved. */
+function useSteady(source: string, isStreaming: boolean): string {
+  const isAwaited = useObservable(mathsModule) === "unloaded" && isStreaming;
+  const steady = isAwaited ? beforeMaths(source) : source;
+  const waits = steady.length < source.length;
+  useEffect(() => {
+    if (waits) loadMaths();
+  }, [waits]);
+  return steady;
+}
+
+/** Maths is code by now: a dollar that is left is a dollar. */
+const remend = { katex: false };
 
 const [harden] = defaultRehypePlugins.harden as [never];
 

@@ -54,7 +54,11 @@ export const Maths = memo(function Maths({
   return <span className={isDisplay ? "maths maths-display" : "maths"}>{maths}</span>;
 });
 
+/** Longer or deeper maths, or maths of more parts, is not laid out. */
+const bounds = { unitsMax: 8_000, nodesMax: 10_000, depthMax: 100 } as const;
+
 function parse(latex: string, displayMode: boolean): MathsNode | undefined {
+  if (latex.length > bounds.unitsMax) return undefined;
   const options = {
     output: "mathml",
     displayMode,
@@ -65,10 +69,24 @@ function parse(latex: string, displayMode: boolean): MathsNode | undefined {
     maxSize: 20,
   } as const;
   try {
-    return (katex as unknown as KatexTree).__renderToDomTree(latex, options);
+    const tree = (katex as unknown as KatexTree).__renderToDomTree(latex, options);
+    return isWithinBounds(tree) ? tree : undefined;
   } catch {
+    // It is not LaTeX, or so deep that the stack was full.
     return undefined;
   }
+}
+
+/** Goes level by level, as a tree that is too deep would fill the stack here as well. */
+function isWithinBounds(tree: MathsNode): boolean {
+  let level: readonly MathsNode[] = [tree];
+  let nodes = 0;
+  for (let depth = 0; level.length > 0; depth += 1) {
+    nodes += level.length;
+    if (depth > bounds.depthMax || nodes > bounds.nodesMax) return false;
+    level = level.flatMap(({ children }) => children ?? []);
+  }
+  return true;
 }
 
 /** KaTeX's tree before it becomes HTML text, which would have to be parsed again. */

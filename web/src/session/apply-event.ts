@@ -18,7 +18,9 @@ export function applyEvent(view: SessionView, event: ChatResponse): SessionView 
 
 function applyUnrecorded(view: SessionView, { type, updateType }: ChatResponse): SessionView {
   if (type !== EventType.SESSION_UPDATE) return view;
-  if (updateType === "typing_started") return { ...view, isTyping: true };
+  if (updateType === "typing_started") {
+    return { ...view, isTyping: true, typingTold: view.typingTold + 1 };
+  }
   if (updateType === "typing_stopped") return { ...view, isTyping: false };
   return view;
 }

@@ -1,23 +1,32 @@
-import { readStored, type TextStore, writeStored } from "../client/stored.ts";
+import { type NamedStore, readStored, storedNames, writeStored } from "../client/stored.ts";
 
-/** What somebody began to write in a session and has not sent; an empty id is the new session's. */
+/** What somebody began to write in a chat and has not sent; an empty key is the chat that is to begin. */
 export interface Drafts {
-  read(sessionId: string): string;
-  write(sessionId: string, text: string): void;
+  read(key: string): string;
+  write(key: string, text: string): void;
+  /** Keeps a draft under another key from now on; one that is not there changes nothing. */
+  move(from: string, to: string): void;
   /** Forgets all of them. */
   clear(): void;
 }
 
 const prefix = "chatwire.draft.";
 
-/** Keeps drafts by session, so that they survive a reload and a closed tab. */
-export function createDrafts(store: TextStore & Pick<Storage, "length" | "key">): Drafts {
+/** Keeps drafts by chat, so that they survive a reload and a closed tab. */
+export function createDrafts(store: NamedStore): Drafts {
+  const read = (key: string) => readStored(store, prefix + key) ?? "";
+  const write = (key: string, text: string) => writeStored(store, prefix + key, text);
   return {
-    read: (sessionId) => readStored(store, prefix + sessionId) ?? "",
-    write: (sessionId, text) => writeStored(store, prefix + sessionId, text),
+    read,
+    write,
+    move(from, to) {
+      const text = read(from);
+      if (text === "") return;
+      write(to, text);
+      write(from, "");
+    },
     clear() {
-      const names = Array.from({ length: store.length }, (_, index) => store.key(index));
-      for (const name of names) if (name?.startsWith(prefix)) store.removeItem(name);
+      for (const name of storedNames(store, prefix)) writeStored(store, name, undefined);
     },
   };
 }

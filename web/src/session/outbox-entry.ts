@@ -9,8 +9,10 @@ import { readStored, type TextStore, writeStored } from "../client/stored.ts";
 /** What is to be sent: the fields of a request that must be the same each time it is sent. */
 export type Outgoing = {
   readonly requestId: string;
-  /** Empty: the message opens a session. */
+  /** Empty: the message opens a session, or waits for the one that another message of its chat opens. */
   readonly sessionId: string;
+  /** The chat that a message without a session begins or belongs to; empty for others. */
+  readonly newChatId: string;
   readonly type: RequestType;
   readonly text: string;
   /** The message that an EDIT replaces, or that REGENERATE and CONTINUE are about. */
@@ -39,6 +41,8 @@ export function readOutgoing(store: TextStore): Outgoing[] {
     const kept = JSON.parse(readStored(store, name) ?? "[]") as Kept[];
     return kept.map(({ generation, ...outgoing }) => ({
       ...outgoing,
+      // Kept by a page that did not tell new chats apart.
+      newChatId: outgoing.newChatId ?? outgoing.requestId,
       generation:
         generation === undefined ? undefined : fromJsonString(GenerationConfigSchema, generation),
     }));

@@ -15,8 +15,13 @@ import type { TabStream } from "./tab-stream.ts";
 /** Sends turns, and sends them again until it is known that the server has them. */
 export interface Outbox {
   readonly entries: Observable<readonly OutboxEntry[]>;
-  /** Begins to send; what has no request_id gets one. */
+  /**
+   * Begins to send; what has no request_id gets one. Of the messages of a chat without a session the first opens
+   * one, and the others wait for it.
+   */
   send(outgoing: Partial<Outgoing>): string;
+  /** The session that a chat has become; undefined where it has not been opened. */
+  sessionOf(newChatId: string): string | undefined;
   /** Sends it once more under the request_id that it has: a turn that began is joined. */
   sendAgain(requestId: string): void;
   /** Forgets an entry that is not being sent. */
@@ -44,6 +49,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const { chat, tabStream, store, onOpened, onError } = options;
   const entries = createObservable<readonly OutboxEntry[]>([]);
   const sending = new Map<string, { turn: Turn; leave: AbortController }>();
+  const opened = new Map<string, string>();
 
   function put(next: readonly OutboxEntry[]): void {
     entries.set(next);
@@ -58,16 +64,41 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   function drop(requestId: string): void {
-    put(entries.get().filter((entry) => entry.requestId !== requestId));
+    const dropped = entries.get().find((entry) => entry.requestId === requestId);
+    put(entries.get().filter((entry) => entry !== dropped));
+    if (dropped?.sessionId !== "") return;
+    const next = openerOf(dropped.newChatId);
+    if (next?.state === "sending" && !sending.has(next.requestId)) void deliver(next);
+  }
+
+  /** What opens the chat's session: its first message. */
+  function openerOf(newChatId: string): OutboxEntry | undefined {
+    return entries.get().find((entry) => entry.sessionId === "" && entry.newChatId === newChatId);
+  }
+
+  /** The chat has a session: what waited for it goes there. */
+  function open(opener: OutboxEntry): void {
+    const { newChatId, sessionId } = opener;
+    opened.set(newChatId, sessionId);
+    onOpened(opener);
+    for (let next = openerOf(newChatId); next !== undefined; next = openerOf(newChatId)) {
+      // The session has its settings by now.
+      const waiting = change(next.requestId, { ...noSettings, sessionId });
+      if (waiting !== undefined) void deliver(waiting);
+    }
   }
 
   /** Sends until the first event is heard; from there on the session's own stream tells the rest. */
   async function deliver(outgoing: Outgoing): Promise<void> {
-    const { requestId, sessionId, text, generation, ...fields } = outgoing;
+    const { requestId, sessionId, text, type, messageId, modelId, systemInstruction } = outgoing;
+    const { generation } = outgoing;
     let giveBack: (() => void) | undefined;
     const leave = new AbortController();
     const turn = (sessionId === "" ? chat : chat.session(sessionId)).send(text, {
-      ...fields,
+      type,
+      messageId,
+      modelId,
+      systemInstruction,
       ...(generation && { generation }),
       requestId,
       signal: leave.signal,
@@ -92,7 +123,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
           sequence: event.sequence,
           sessionId: turn.sessionId,
         });
-        if (sessionId === "" && sent !== undefined) onOpened(sent);
+        if (sessionId === "" && sent !== undefined) open(sent);
         break;
       }
     } catch (error) {
@@ -105,18 +136,24 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   function begin(outgoing: Outgoing): void {
-    const others = entries.get().filter(({ requestId }) => requestId !== outgoing.requestId);
-    put([...others, { ...outgoing, state: "sending", sequence: 0n, error: undefined }]);
-    void deliver(outgoing);
+    const entry = { ...outgoing, state: "sending", sequence: 0n, error: undefined } as const;
+    const { requestId, sessionId, newChatId } = entry;
+    // One that is sent again keeps its place: it may be what others wait for.
+    if (change(requestId, entry) === undefined) put([...entries.get(), entry]);
+    const opener = sessionId === "" ? openerOf(newChatId) : undefined;
+    if (opener === undefined || opener.requestId === requestId) void deliver(outgoing);
   }
 
   const outbox: Outbox = {
     entries,
     send(outgoing) {
-      const complete = { ...blank, requestId: options.newRequestId(), ...outgoing };
-      begin(complete);
+      const requestId = options.newRequestId();
+      const complete = { ...blank, requestId, newChatId: requestId, ...outgoing };
+      const sessionId = complete.sessionId || opened.get(complete.newChatId);
+      begin(sessionId ? { ...complete, sessionId, newChatId: "" } : complete);
       return complete.requestId;
     },
+    sessionOf: (newChatId) => opened.get(newChatId),
     sendAgain(requestId) {
       const entry = entries.get().find((each) => each.requestId === requestId);
       if (entry === undefined || entry.state === "sending") return;
@@ -153,12 +190,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
   return outbox;
 }
 
-const blank: Omit<Outgoing, "requestId"> = {
+const noSettings = { modelId: "", systemInstruction: "", generation: undefined };
+
+const blank: Omit<Outgoing, "requestId" | "newChatId"> = {
   sessionId: "",
   type: ChatRequest_Type.MESSAGE,
   text: "",
   messageId: "",
-  modelId: "",
-  systemInstruction: "",
-  generation: undefined,
+  ...noSettings,
 };

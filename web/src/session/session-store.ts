@@ -3,6 +3,7 @@ import type { ChatClient, ConnectionChange, SessionItem } from "../../../src/cli
 import type { ChatResponse, SessionInfoResponse } from "../../../src/gen/chat/chat_pb.ts";
 import { createObservable, type Observable, type Settable } from "../client/observable.ts";
 import { applyEvent } from "./apply-event.ts";
+import { type LatestEnd, latestEndOf, withLatestEnd } from "./latest-end.ts";
 import {
   emptyView,
   prependOlder,
@@ -62,6 +63,9 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   const { chat, onListChange, onError } = options;
   const session = chat.session(sessionId);
   const state: Settable<SessionState> = createObservable(loading);
+  /** From a listing on, until the stream has told what it leaves out; `told` is what came of that. */
+  let latestEnd: LatestEnd | undefined;
+  let told: ChatResponse[] = [];
   const patch = (to: Partial<SessionState>) => state.set({ ...state.get(), ...to });
   const batch = createBatch(options.schedule, (events) => {
     const { settingsChanges: before } = state.get().view;
@@ -73,8 +77,10 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   async function load(signal: AbortSignal): Promise<void> {
     const listing = await session.listMessages({ newestFirst: true, pageSize }, { signal });
     const info = await session.getInfo({ signal });
-    const view = viewOfListing({ ...listing, sequence: listing.lastSequence });
-    state.set({ ...loading, status: "ready", info, view: withRunningTurn(view, info) });
+    const listed = { ...listing, sequence: listing.lastSequence };
+    const view = withRunningTurn(viewOfListing(listed), info);
+    latestEnd = latestEndOf(listed);
+    state.set({ ...loading, status: "ready", info, view: { ...view, isEndUnread: true } });
   }
 
   async function loadInfo(): Promise<void> {
@@ -86,7 +92,9 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
-    const { sequence: afterSequence, epoch: afterEpoch } = state.get().view;
+    const { sequence, epoch: afterEpoch } = state.get().view;
+    const afterSequence = latestEnd?.from ?? sequence;
+    told = [];
     const watch = session.watch({
       afterSequence,
       afterEpoch,
@@ -99,17 +107,35 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   }
 
   function take(item: SessionItem): void {
-    if (item.type === "live") onListChange("list");
-    else if (item.type === "reload") {
+    if (item.type === "live") {
+      readLatestEnd();
+      onListChange("list");
+    } else if (item.type === "reload") {
       batch.flush();
+      latestEnd = undefined;
       patch({ view: viewOfListing(item) });
       void loadInfo();
     } else if (isOfList(item.event)) onListChange(item.event);
-    else batch.add(item.event);
+    else if (latestEnd !== undefined && isUpTo(latestEnd, item.event)) told.push(item.event);
+    else {
+      if (item.event.sequence > 0n) readLatestEnd();
+      batch.add(item.event);
+    }
+  }
+
+  /** What the listing leaves out is told, or will not be. */
+  function readLatestEnd(): void {
+    const { view } = state.get();
+    if (latestEnd !== undefined) {
+      patch({ view: { ...withLatestEnd(view, latestEnd, told), isEndUnread: false } });
+    }
+    latestEnd = undefined;
+    told = [];
   }
 
   function fail(error: unknown): void {
     onError(error);
+    readLatestEnd();
     const isGone = ConnectError.from(error).code === Code.NotFound;
     patch({ status: isGone ? "gone" : "failed", error });
   }
@@ -146,6 +172,10 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
     loadInfo,
     reset: () => state.set(loading),
   };
+}
+
+function isUpTo({ to }: LatestEnd, { sequence }: ChatResponse): boolean {
+  return sequence > 0n && sequence <= to;
 }
 
 /** Unrecorded changes of the caller's list come on the same stream. */

@@ -48,8 +48,12 @@ export type SessionView = {
   readonly epoch: number;
   readonly running: RunningTurn | undefined;
   readonly failed: FailedTurn | undefined;
+  /** How the latest turn ended is still being read; a listing does not tell where it left no reply. */
+  readonly isEndUnread: boolean;
   /** Somebody else writes. It has to fade by itself: its end may be lost. */
   readonly isTyping: boolean;
+  /** Rises each time that is told: who goes on writing tells it again. */
+  readonly typingTold: number;
   /** The page before the first message; empty where there is none. */
   readonly olderToken: string;
   readonly isDeleted: boolean;
@@ -64,7 +68,9 @@ export const emptyView: SessionView = {
   epoch: 0,
   running: undefined,
   failed: undefined,
+  isEndUnread: false,
   isTyping: false,
+  typingTold: 0,
   olderToken: "",
   isDeleted: false,
   settingsChanges: 0,

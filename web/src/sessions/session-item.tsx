@@ -1,9 +1,10 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import type { SessionSummary } from "../../../src/gen/chat/chat_pb.ts";
 import { useApp } from "../app-context.ts";
 import { errorWords } from "../client/error-words.ts";
 import { Link } from "../route/link.tsx";
 import { titleFrom } from "../session/title.ts";
+import { focusIfLost } from "../ui/focus-if-lost.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 
 /** A session in the list, and what can be done with it as a whole. */
@@ -16,8 +17,16 @@ export function SessionItem({
 }) {
   const { chat, deletions, location, notices, noteError } = useApp();
   const [isRenamed, setRenamed] = useState(false);
+  const wasRenamed = useRef(false);
   const { sessionId, running } = session;
-  const title = session.title || titleFrom(session.preview) || "Untitled chat";
+  // What is not saved yet, until the list tells the same.
+  const [newTitle, setNewTitle] = useState<string>();
+  const known = session.title || titleFrom(session.preview) || "Untitled chat";
+  const title = newTitle ?? known;
+  useEffect(() => {
+    if (session.title === newTitle) setNewTitle(undefined);
+  }, [session.title, newTitle]);
+  const linkId = `session-${sessionId}`;
   const handle = chat.session(sessionId);
   const report = (error: unknown) => {
     noteError(error);
@@ -28,10 +37,19 @@ export function SessionItem({
       <li>
         <RenameForm
           title={title}
-          onDone={(next) => {
+          onDone={(next, isByKey) => {
+            wasRenamed.current = isByKey;
             setRenamed(false);
             if (next !== undefined && next !== title) {
-              handle.update({ title: next, updateMask: ["title"] }).catch(report);
+              setNewTitle(next);
+              handle.update({ title: next, updateMask: ["title"] }).catch((error: unknown) => {
+                setNewTitle(undefined);
+                noteError(error);
+                notices.tell({
+                  text: `“${known}” was not renamed. ${errorWords(error)}`,
+                  tone: "error",
+                });
+              });
             }
           }}
         />
@@ -44,12 +62,21 @@ export function SessionItem({
         to={{ page: "chat", sessionId }}
         aria-current={isCurrent ? "page" : undefined}
         title={title}
+        id={linkId}
+        data-unsaved={newTitle !== undefined || undefined}
       >
         {running && <span className="pulse" role="img" aria-label="A reply is being written" />}
-        <span className="session-title">{title}</span>
+        <span className="session-title" dir="auto">
+          {title}
+        </span>
       </Link>
       <div className="session-actions">
-        <IconButton icon="pencil" label={`Rename “${title}”`} onClick={() => setRenamed(true)} />
+        <IconButton
+          icon="pencil"
+          label={`Rename “${title}”`}
+          ref={wasRenamed.current ? focusIfLost : null}
+          onClick={() => setRenamed(true)}
+        />
         <IconButton
           icon="fork"
           label={`Fork “${title}”`}
@@ -64,7 +91,17 @@ export function SessionItem({
           icon="trash"
           label={`Delete “${title}”`}
           onClick={() => {
-            deletions.remove({ sessionId, title });
+            const goBack = () => {
+              const route = location.route.get();
+              const isOnNewChat = route.page === "chat" && route.sessionId === "";
+              if (isOnNewChat) location.go({ page: "chat", sessionId });
+            };
+            // Once it is in the list again, and Undo, which had the focus, is gone.
+            const onUndo = () => {
+              if (isCurrent) goBack();
+              else requestAnimationFrame(() => document.getElementById(linkId)?.focus());
+            };
+            deletions.remove({ sessionId, title, onUndo });
             if (isCurrent) location.go({ page: "chat", sessionId: "" });
           }}
         />
@@ -73,23 +110,24 @@ export function SessionItem({
   );
 }
 
-/** `onDone` gets the new title, or undefined where it stays. */
+/** `onDone` gets the new title, or undefined where it stays, and whether a key ended it. */
 function RenameForm({
   title,
   onDone,
 }: {
   title: string;
-  onDone: (title: string | undefined) => void;
+  onDone: (title: string | undefined, isByKey: boolean) => void;
 }) {
   const [text, setText] = useState(title);
   const finish = (event?: FormEvent) => {
     event?.preventDefault();
-    onDone(text.trim() === "" ? undefined : text.trim());
+    onDone(text.trim() === "" ? undefined : text.trim(), event !== undefined);
   };
   return (
     <form className="rename" onSubmit={finish}>
       <input
         aria-label="Title"
+        dir="auto"
         // biome-ignore lint/a11y/noAutofocus: the button that was pressed asks for it.
         autoFocus
         maxLength={200}
@@ -98,7 +136,7 @@ function RenameForm({
         onChange={(event) => setText(event.target.value)}
         onBlur={() => finish()}
         onKeyDown={(event) => {
-          if (event.key === "Escape") onDone(undefined);
+          if (event.key === "Escape") onDone(undefined, true);
         }}
       />
     </form>

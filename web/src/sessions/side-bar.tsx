@@ -1,4 +1,4 @@
-import { useDeferredValue, useEffect, useRef, useState } from "react";
+import { type RefObject, useDeferredValue, useEffect, useRef, useState } from "react";
 import { useApp, useObservable } from "../app-context.ts";
 import { Link } from "../route/link.tsx";
 import { Icon } from "../ui/icon.tsx";
@@ -9,27 +9,39 @@ import { SessionList } from "./session-list.tsx";
 export function SideBar({
   currentId,
   isOpen,
+  onOpen,
   onClose,
 }: {
   currentId: string;
+  /** On a narrow screen, where it is a drawer over the page. */
   isOpen: boolean;
+  onOpen: () => void;
   onClose: () => void;
 }) {
   const { credential, signOut } = useApp();
   const { token } = useObservable(credential.state);
   const [query, setQuery] = useState("");
+  const drawer = useRef<HTMLElement>(null);
   const search = useRef<HTMLInputElement>(null);
+  const wantsSearch = useRef(false);
+  useDrawerFocus(drawer, isOpen, wantsSearch);
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
-      search.current?.focus();
+      if (isOpen || !isDrawer(drawer.current)) {
+        search.current?.focus();
+      } else {
+        wantsSearch.current = true;
+        onOpen();
+      }
     };
     window.addEventListener("keydown", onKeyDown);
     return () => window.removeEventListener("keydown", onKeyDown);
-  }, []);
+  }, [isOpen, onOpen]);
   return (
     <nav
+      ref={drawer}
       className="side-bar"
       data-open={isOpen || undefined}
       aria-label="Chats"
@@ -76,4 +88,33 @@ export function SideBar({
       </footer>
     </nav>
   );
+}
+
+/** The focus goes into the drawer with its opening, and back to what opens it. */
+function useDrawerFocus(
+  drawer: RefObject<HTMLElement | null>,
+  isOpen: boolean,
+  wantsSearch: RefObject<boolean>,
+): void {
+  const wasOpen = useRef(false);
+  useEffect(() => {
+    // The search alone when it was asked for: it brings up the keyboard of a phone.
+    const first = wantsSearch.current ? "input[type=search]" : ".menu-button";
+    wantsSearch.current = false;
+    if (isOpen) drawer.current?.querySelector<HTMLElement>(first)?.focus();
+    else if (wasOpen.current && isLost(drawer.current)) {
+      document.querySelector<HTMLElement>("main .menu-button")?.focus();
+    }
+    wasOpen.current = isOpen;
+  }, [drawer, isOpen, wantsSearch]);
+}
+
+/** Whether it lies over the page, as the style sheet has it on a narrow screen. */
+function isDrawer(element: HTMLElement | null): boolean {
+  return element !== null && getComputedStyle(element).position === "fixed";
+}
+
+function isLost(drawer: HTMLElement | null): boolean {
+  const { activeElement, body } = document;
+  return activeElement === null || activeElement === body || !!drawer?.contains(activeElement);
 }

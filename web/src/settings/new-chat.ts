@@ -4,10 +4,14 @@ import { createObservable, type Observable } from "../client/observable.ts";
 import { readStored, type TextStore, writeStored } from "../client/stored.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
-/** The settings of the session that the next message opens. */
+/** The chat that has not begun: the settings of the session that its first message opens. */
 export interface NewChat {
   readonly settings: Observable<SessionSettings>;
   set(settings: SessionSettings): void;
+  /** Tells it from those that have begun and are not opened on the server yet. */
+  id(): string;
+  /** The chat of this id has begun; the next one is another, of which the model alone is the same. */
+  begin(id: string): void;
 }
 
 const name = "chatwire.new-chat";
@@ -19,15 +23,22 @@ export const blankSettings: SessionSettings = {
 };
 
 /** Keeps them for the tab, so that a reload forgets nothing. */
-export function createNewChat(store: TextStore): NewChat {
+export function createNewChat(store: TextStore, newId: () => string): NewChat {
   const settings = createObservable(readSettings(store));
+  let id = newId();
+  const set = (next: SessionSettings) => {
+    const { generation, ...rest } = next;
+    const json = generation && toJsonString(GenerationConfigSchema, generation);
+    writeStored(store, name, JSON.stringify({ ...rest, generation: json }));
+    settings.set(next);
+  };
   return {
     settings,
-    set(next) {
-      const { generation, ...rest } = next;
-      const json = generation && toJsonString(GenerationConfigSchema, generation);
-      writeStored(store, name, JSON.stringify({ ...rest, generation: json }));
-      settings.set(next);
+    set,
+    id: () => id,
+    begin(begunId) {
+      if (begunId === id) id = newId();
+      set({ ...blankSettings, modelId: settings.get().modelId });
     },
   };
 }

@@ -1,19 +1,39 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type FormEvent, useState } from "react";
 import { useApp } from "../app-context.ts";
+import { errorWords } from "../client/error-words.ts";
+
+const refusedWords = "The server does not accept this key.";
 
 /** Asks for the key or token that the server wants. */
 export function SignIn({ wasRefused }: { wasRefused: boolean }) {
-  const { credential } = useApp();
+  const { signIn } = useApp();
   const [token, setToken] = useState("");
+  const [isTrying, setTrying] = useState(false);
+  const [words, setWords] = useState(wasRefused ? refusedWords : "");
+  const attempt = async (shown: string) => {
+    setTrying(true);
+    setWords("");
+    try {
+      await signIn(shown);
+    } catch (error) {
+      setTrying(false);
+      const isRefused = ConnectError.from(error).code === Code.Unauthenticated;
+      setWords(isRefused ? refusedWords : errorWords(error));
+    }
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (token.trim() !== "") credential.set(token.trim());
+    const shown = token.trim();
+    if (shown === "" || isTrying) return;
+    if (canBeHeader(shown)) void attempt(shown);
+    else setWords("This is not a valid key.");
   };
   return (
     <main className="sign-in">
       <form className="form" onSubmit={submit}>
         <h1>chatwire</h1>
-        <p>This server wants to know who you are. It is kept in this tab until you close it.</p>
+        <p>Sign in with your key. It stays in this tab until you close it or sign out.</p>
         <label className="field">
           <span>API key or token</span>
           <input
@@ -23,18 +43,23 @@ export function SignIn({ wasRefused }: { wasRefused: boolean }) {
             // biome-ignore lint/a11y/noAutofocus: it is the only thing to do here.
             autoFocus
             value={token}
-            aria-invalid={wasRefused}
+            aria-invalid={words !== ""}
             aria-describedby="sign-in-refused"
             onChange={(event) => setToken(event.target.value)}
           />
         </label>
         <p id="sign-in-refused" className="field-error" role="alert">
-          {wasRefused ? "The server does not accept this key." : ""}
+          {words}
         </p>
-        <button type="submit" className="primary" disabled={token.trim() === ""}>
+        <button type="submit" className="primary" disabled={token.trim() === "" || isTrying}>
           Sign in
         </button>
       </form>
     </main>
   );
+}
+
+/** A bearer token is letters, digits and signs of ASCII (RFC 6750); anything else no header can carry. */
+function canBeHeader(token: string): boolean {
+  return /^[\x21-\x7e]+$/.test(token);
 }

@@ -11,14 +11,24 @@ export type SessionSettingsHandle = {
   readonly save: (settings: SessionSettings) => void;
 };
 
-/** The settings of a session; an empty id is the chat that is to begin. */
+/**
+ * The settings of a session. An empty id is the chat that is to begin, or one that its first message, `opener`,
+ * is about to open.
+ */
 export function useSessionSettings(
   sessionId: string,
   info: SessionInfoResponse | undefined,
+  opener: SessionSettings | undefined,
 ): SessionSettingsHandle {
   const { newChat, chat, notices, noteError, sessions } = useApp();
   const kept = useObservable(newChat.settings);
-  if (sessionId === "") return { title: "", current: kept, save: newChat.set };
+  if (sessionId === "" && opener === undefined) {
+    return { title: "", current: kept, save: newChat.set };
+  }
+  if (sessionId === "" && opener !== undefined) {
+    const text = "This chat is still being opened. Change its settings in a moment.";
+    return { title: "", current: opener, save: () => notices.tell({ text, tone: "info" }) };
+  }
   return {
     title: info?.title ?? "",
     current: {

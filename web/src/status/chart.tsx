@@ -1,8 +1,6 @@
-const width = 240;
-const height = 64;
-const pointsMax = 60;
+import { linesOf, type Point } from "./chart-lines.ts";
 
-/** A small line over time, with its latest value in figures. */
+/** A small line over time, with its latest value and its highest one in figures. */
 export function Chart({
   title,
   points,
@@ -11,16 +9,23 @@ export function Chart({
   tone = "good",
 }: {
   title: string;
-  points: readonly number[];
+  points: readonly Point[];
   unit?: string;
   digits?: number;
   tone?: "good" | "bad";
 }) {
-  const latest = points.at(-1);
+  const latest = points.at(-1)?.value;
+  const most = Math.max(0, ...points.map(({ value }) => value));
   const words = latest === undefined ? "–" : latest.toFixed(digits);
+  const { line, area, width, height } = linesOf(points, most);
   return (
     <figure className="chart" data-tone={tone}>
-      <figcaption>{title}</figcaption>
+      <figcaption>
+        {title}
+        <span>
+          at most {mostWords(most, digits)} {unit}
+        </span>
+      </figcaption>
       <p>
         <strong>{words}</strong> <span>{unit}</span>
       </p>
@@ -30,28 +35,15 @@ export function Chart({
         role="img"
         aria-label={`${title} over the last two minutes, now ${words} ${unit}`}
       >
-        <path className="chart-area" d={areaOf(points)} />
-        <path className="chart-line" d={lineOf(points)} />
+        <path className="chart-area" d={area} />
+        <path className="chart-line" d={line} />
       </svg>
     </figure>
   );
 }
 
-function lineOf(points: readonly number[]): string {
-  const most = Math.max(1, ...points);
-  const step = width / (pointsMax - 1);
-  const left = width - (points.length - 1) * step;
-  return points
-    .map((value, index) => {
-      const x = (left + index * step).toFixed(1);
-      const y = (height - 2 - (value / most) * (height - 6)).toFixed(1);
-      return `${index === 0 ? "M" : "L"}${x} ${y}`;
-    })
-    .join("");
-}
-
-function areaOf(points: readonly number[]): string {
-  if (points.length === 0) return "";
-  const left = width - ((points.length - 1) * width) / (pointsMax - 1);
-  return `${lineOf(points)}L${width} ${height}L${left.toFixed(1)} ${height}Z`;
+/** The scale of the chart, with a figure that is not 0 where the value is not. */
+function mostWords(most: number, digits: number): string {
+  const words = most.toFixed(digits);
+  return most > 0 && (Number(words) === 0 || most < 1) ? most.toPrecision(1) : words;
 }

@@ -5,6 +5,8 @@ export type Sample = { readonly at: number; readonly stats: ServerStatsResponse 
 
 /** What two samples tell of the time between them. */
 export type Rates = {
+  /** When, milliseconds. */
+  readonly at: number;
   readonly streams: number;
   readonly runningTurns: number;
   readonly turnsPerMinute: number;
@@ -24,6 +26,7 @@ export function ratesOf(samples: readonly Sample[]): Rates[] {
         ? 0
         : Math.max(0, of(stats) - of(before.stats)) / seconds;
     rates.push({
+      at,
       streams: stats.activeStreams,
       runningTurns: stats.runningTurns,
       firstChunkSeconds: stats.averageFirstChunkTime,

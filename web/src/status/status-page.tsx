@@ -5,7 +5,8 @@ import { useApp } from "../app-context.ts";
 import { errorWords } from "../client/error-words.ts";
 import { IconButton } from "../ui/icon-button.tsx";
 import { Chart } from "./chart.tsx";
-import { ratesOf } from "./rates.ts";
+import type { Point } from "./chart-lines.ts";
+import { type Rates, ratesOf } from "./rates.ts";
 import { useSamples } from "./use-samples.ts";
 
 /** How often the server is asked, milliseconds. */
@@ -14,14 +15,17 @@ const everyMs = 2_000;
 /** What the server does, as it does it: the last two minutes of its statistics. */
 export function StatusPage({ onMenu }: { onMenu: () => void }) {
   const { tabStream, readList } = useApp();
-  const { data, error, dataUpdatedAt } = useQuery(
+  const { data, error, dataUpdatedAt, errorUpdatedAt } = useQuery(
     ChatService.method.getServerStats,
     {},
-    { refetchInterval: everyMs, staleTime: 0 },
+    // It is asked again soon enough, and whoever looks wants to know at once.
+    { refetchInterval: everyMs, staleTime: 0, retry: false, networkMode: "always" },
   );
   const samples = useSamples(data, dataUpdatedAt);
   useEffect(() => tabStream.read(readList), [tabStream, readList]);
   const rates = ratesOf(samples);
+  const pointsOf = (name: Exclude<keyof Rates, "at">): Point[] =>
+    rates.map((rate) => ({ at: rate.at, value: rate[name] }));
   return (
     <>
       <header className="bar">
@@ -36,7 +40,7 @@ export function StatusPage({ onMenu }: { onMenu: () => void }) {
         <p className="status-line" role="status" data-tone={error ? "error" : "good"}>
           <span className="pulse" aria-hidden="true" />
           {error
-            ? errorWords(error)
+            ? `${silenceWords(errorUpdatedAt - dataUpdatedAt, data !== undefined)}${errorWords(error)}`
             : data
               ? `Up for ${durationWords(data.uptimeSeconds)}`
               : "Asking…"}
@@ -45,26 +49,17 @@ export function StatusPage({ onMenu }: { onMenu: () => void }) {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
       <section className="conversation status" tabIndex={0} aria-label="Statistics">
         <div className="charts">
-          <Chart title="Open streams" points={rates.map((rate) => rate.streams)} />
-          <Chart title="Running turns" points={rates.map((rate) => rate.runningTurns)} />
-          <Chart title="Turns" unit="a minute" points={rates.map((rate) => rate.turnsPerMinute)} />
+          <Chart title="Open streams" points={pointsOf("streams")} />
+          <Chart title="Running turns" points={pointsOf("runningTurns")} />
+          <Chart title="Turns" unit="a minute" points={pointsOf("turnsPerMinute")} />
           <Chart
             title="First chunk"
             unit="s on average"
             digits={2}
-            points={rates.map((rate) => rate.firstChunkSeconds)}
+            points={pointsOf("firstChunkSeconds")}
           />
-          <Chart
-            title="Tokens out"
-            unit="a second"
-            points={rates.map((rate) => rate.tokensPerSecond)}
-          />
-          <Chart
-            title="Errors"
-            unit="a minute"
-            tone="bad"
-            points={rates.map((rate) => rate.errorsPerMinute)}
-          />
+          <Chart title="Tokens out" unit="a second" points={pointsOf("tokensPerSecond")} />
+          <Chart title="Errors" unit="a minute" tone="bad" points={pointsOf("errorsPerMinute")} />
         </div>
         {data && (
           <dl className="facts">
@@ -91,6 +86,11 @@ function Fact({ name, value }: { name: string; value: string }) {
       <dd>{value}</dd>
     </div>
   );
+}
+
+/** For how long nothing was heard, where something was before. */
+function silenceWords(ms: number, wasHeard: boolean): string {
+  return wasHeard ? `Not heard for ${durationWords(Math.max(1, Math.round(ms / 1_000)))}. ` : "";
 }
 
 function durationWords(seconds: number): string {

@@ -1,7 +1,10 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { IconButton } from "./icon-button.tsx";
 
-/** A modal dialog; Escape and a press beside it close it, and the focus goes back where it was. */
+/**
+ * A modal dialog; Escape closes it, and the focus goes back where it was. So does a press beside it, unless
+ * something was changed in it: that is not thrown away by a slip.
+ */
 export function Dialog({
   title,
   onClose,
@@ -12,8 +15,11 @@ export function Dialog({
   children: ReactNode;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const isChanged = useRef(false);
+  const isPressedBeside = useRef(false);
   const titleId = useId();
-  useEffect(() => {
+  // Closed while it is still in the page: one that has left it gives no focus back.
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     return () => element?.close();
@@ -24,8 +30,16 @@ export function Dialog({
       ref={dialog}
       aria-labelledby={titleId}
       onCancel={onClose}
+      onInput={() => {
+        isChanged.current = true;
+      }}
+      // Text that is selected from within to beside it ends in a click on the dialog as well.
+      onPointerDown={(event) => {
+        isPressedBeside.current = event.target === dialog.current;
+      }}
       onClick={(event) => {
-        if (event.target === dialog.current) onClose();
+        const isBeside = event.target === dialog.current && isPressedBeside.current;
+        if (isBeside && !isChanged.current) onClose();
       }}
     >
       <div className="dialog-body">

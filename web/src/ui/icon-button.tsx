@@ -1,4 +1,4 @@
-import type { ButtonHTMLAttributes } from "react";
+import type { ComponentProps } from "react";
 import { Icon, type IconName } from "./icon.tsx";
 
 /** A button that is an icon; its label is what screen readers and pointers get to know. */
@@ -7,7 +7,7 @@ export function IconButton({
   label,
   className = "",
   ...rest
-}: ButtonHTMLAttributes<HTMLButtonElement> & { icon: IconName; label: string }) {
+}: ComponentProps<"button"> & { icon: IconName; label: string }) {
   return (
     <button
       type="button"

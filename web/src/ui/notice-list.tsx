@@ -1,10 +1,18 @@
+import { useEffect, useRef } from "react";
 import { useApp, useObservable } from "../app-context.ts";
+import { focusIfLost } from "./focus-if-lost.ts";
 import { IconButton } from "./icon-button.tsx";
 
 /** The page's notices, read out as they come. */
 export function NoticeList() {
   const { notices } = useApp();
   const list = useObservable(notices.list);
+  const count = useRef(0);
+  // One that goes by itself may take the focus with it.
+  useEffect(() => {
+    if (list.length < count.current) focusIfLost(document.getElementById("main"));
+    count.current = list.length;
+  }, [list.length]);
   return (
     <div className="notices" role="status" aria-live="polite">
       {list.map(({ id, text, tone, action }) => (
@@ -13,6 +21,7 @@ export function NoticeList() {
           {action && (
             <button
               type="button"
+              ref={focusIfLost}
               className="notice-action"
               onClick={() => {
                 action.run();

@@ -13,6 +13,7 @@ export interface Notices {
   /** Shows it for `ms` milliseconds, by default 5,000. */
   tell(notice: Omit<Notice, "id"> & { ms?: number }): void;
   dismiss(id: number): void;
+  clear(): void;
 }
 
 /** Makes the page's notices. */
@@ -29,5 +30,6 @@ export function createNotices(): Notices {
       setTimeout(() => dismiss(id), ms);
     },
     dismiss,
+    clear: () => list.set([]),
   };
 }
