@@ -39,6 +39,9 @@ const groups: Readonly<Record<string, Group>> = {
   hostile: { files: ["test/hostile/**/*.test.ts"], concurrency: 1 },
 };
 
+/** One test; none of them takes half of it. */
+const testTimeoutMs = 120_000;
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
@@ -55,7 +58,8 @@ function main([name = "", ...options]: readonly string[]): void {
   const folder = mkdtempSync(join(tmpdir(), "chatwire-tests-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const programs = writePrograms(group, folder);
-  const args = ["--test", `--test-concurrency=${group.concurrency}`, ...options, ...programs];
+  const settings = [`--test-concurrency=${group.concurrency}`, `--test-timeout=${testTimeoutMs}`];
+  const args = ["--test", ...settings, ...options, ...programs];
   const env = { NODE_COMPILE_CACHE: `${root}node_modules/.cache/chatwire-tests`, ...process.env };
   const tests = spawn(process.execPath, args, { cwd: root, env, stdio: "inherit" });
   // A terminal's Ctrl-C reaches both; the tests' end is awaited all the same.

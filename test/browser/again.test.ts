@@ -4,6 +4,7 @@ import { callJson, startApp } from "../support/app.ts";
 import {
   chooseModel,
   createSession,
+  forwardUntilShown,
   openBrowser,
   replies,
   say,
@@ -58,7 +59,7 @@ test("a message of which nobody can tell whether it arrived is sent again as the
   });
   await say(page, "Count");
   const card = page.getByText("This may not have been sent");
-  while ((await card.count()) === 0) await page.clock.fastForward(20_000);
+  await forwardUntilShown(page, card, 20_000);
   await page.unroute(/StreamChat/);
   const sentAgain = page.waitForRequest(/StreamChat/);
   await page.getByRole("button", { name: "Send again" }).click();

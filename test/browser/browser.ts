@@ -6,6 +6,7 @@ import {
   type BrowserContext,
   type BrowserContextOptions,
   chromium,
+  type Locator,
   type Page,
 } from "playwright-core";
 import { callJson, type TestApp } from "../support/app.ts";
@@ -175,4 +176,16 @@ export async function setVisible(page: Page, isVisible: boolean): Promise<void> 
     },
     isVisible ? "visible" : "hidden",
   );
+}
+
+/**
+ * Lets the page's clock run ahead, step by step, until something is shown; fails after 20 s. A step is to be shorter
+ * than what it looks for stays.
+ */
+export async function forwardUntilShown(page: Page, shown: Locator, stepMs: number): Promise<void> {
+  const end = performance.now() + 20_000;
+  while ((await shown.count()) === 0) {
+    assert.ok(performance.now() < end, `never shown: ${shown}`);
+    await page.clock.fastForward(stepMs);
+  }
 }

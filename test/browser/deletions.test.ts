@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { callJson, startApp, type TestApp } from "../support/app.ts";
 import { bearer, startAuthApp } from "../support/auth.ts";
 import { until } from "../support/listener.ts";
-import { createSession, openBrowser, skip } from "./browser.ts";
+import { createSession, forwardUntilShown, openBrowser, skip } from "./browser.ts";
 
 const item = (page: Page, title: string) =>
   page.getByRole("navigation", { name: "Chats" }).getByRole("link", { name: title, exact: true });
@@ -51,7 +51,7 @@ test("what is deleted while the server is out of reach is deleted when it is bac
   await browser.context.setOffline(true);
   await remove(page, "Go");
   const told = page.getByText("“Go” will be deleted once the server is back.");
-  while ((await told.count()) === 0) await page.clock.fastForward(10_000);
+  await forwardUntilShown(page, told, 1_000);
   assert.equal(await isGone(app, sessionId), false);
   await browser.context.setOffline(false);
   await page.clock.fastForward(20_000);

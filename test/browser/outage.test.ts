@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { startApp } from "../support/app.ts";
-import { createSession, openBrowser, skip, untilReply } from "./browser.ts";
+import { createSession, forwardUntilShown, openBrowser, skip, untilReply } from "./browser.ts";
 
 const expectErrors = /503|ERR_|Failed to load resource/;
 const list = (page: Page) => page.getByRole("navigation", { name: "Chats" });
@@ -15,7 +15,7 @@ test("models that could not be listed are listed when the server is back", { ski
   const models = page.locator("header").getByRole("combobox", { name: "Model" });
   await models.waitFor();
   const missing = models.getByRole("option", { name: "No models" });
-  while ((await missing.count()) === 0) await page.clock.fastForward(2_000);
+  await forwardUntilShown(page, missing, 2_000);
   await browser.context.unroute(/chat\.ChatService/);
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await models.locator('option[value^="scripted"]').first().waitFor({ state: "attached" });
@@ -33,13 +33,13 @@ test("a chat that is opened while the server is out of reach says so, and comes 
   await page.route(/chat\.ChatService/, (route) => route.abort("connectionrefused"));
   await list(page).getByRole("link", { name: "Other", exact: true }).click();
   const banner = page.getByText("Can't reach the server. Trying again…");
-  while ((await banner.count()) === 0) await page.clock.fastForward(1_000);
+  await forwardUntilShown(page, banner, 1_000);
   // Past what one attempt at reading it is given.
   for (let seconds = 0; seconds < 60; seconds += 5) await page.clock.fastForward(5_000);
   await banner.waitFor();
   await page.unroute(/chat\.ChatService/);
   const reply = page.getByRole("article", { name: "Reply" });
-  while ((await reply.count()) === 0) await page.clock.fastForward(5_000);
+  await forwardUntilShown(page, reply, 5_000);
   await untilReply(page, "Hello");
   await banner.waitFor({ state: "detached" });
 });
@@ -61,7 +61,7 @@ test("a new name stays while it is being saved, and its failure is told", { skip
   const failure = page.getByText("“Old name” was not renamed. Can't reach the server.");
   await list(page).getByRole("link", { name: "Never saved", exact: true }).waitFor();
   // Shorter steps than a notice is there for.
-  while ((await failure.count()) === 0) await page.clock.fastForward(2_000);
+  await forwardUntilShown(page, failure, 2_000);
   await page.unroute(/UpdateSession/);
   await rename("New name");
   await list(page).getByRole("link", { name: "New name", exact: true }).waitFor();
