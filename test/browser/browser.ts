@@ -12,15 +12,22 @@ import {
 import { callJson, type TestApp } from "../support/app.ts";
 import { requireProgram } from "../support/programs.ts";
 
-/** The browser: CHROMIUM where it is set, else the one in PATH. */
-const executablePath = process.env.CHROMIUM ?? findProgram("chromium");
+/**
+ * The browser: CHROMIUM where it is set, else one in PATH. The headless shell is Chromium without windows of its own,
+ * for which half of the time would go.
+ */
+const executablePath =
+  process.env.CHROMIUM ??
+  findProgram("chromium-headless-shell") ??
+  findProgram("chromium") ??
+  "chromium";
 
 /** Why the browser tests cannot run here; false where they can. */
 export const skip = requireProgram(executablePath, ["--version"]);
 
-function findProgram(name: string): string {
+function findProgram(name: string): string | undefined {
   const { stdout } = spawnSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" });
-  return stdout.trim() || name;
+  return stdout.trim() || undefined;
 }
 
 const args = [
@@ -69,34 +76,11 @@ export async function openBrowser(
   { expectErrors, ...options }: BrowserOptions = {},
 ): Promise<TestBrowser> {
   const browser = await launch();
-  const context = await browser.newContext({ ...contextDefaults, ...options });
-  return watchContext(t, app, context, expectErrors);
-}
-
-/** The same in a browser of its own, with the profile in this folder. */
-export async function openPersistent(
-  t: TestContext,
-  app: Pick<TestApp, "url" | "defer">,
-  profile: string,
-  { expectErrors, ...options }: BrowserOptions = {},
-): Promise<TestBrowser> {
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    args,
-    ...contextDefaults,
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    ignoreHTTPSErrors: true,
     ...options,
   });
-  return watchContext(t, app, context, expectErrors);
-}
-
-const contextDefaults = { viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true };
-
-async function watchContext(
-  t: TestContext,
-  app: Pick<TestApp, "url" | "defer">,
-  context: BrowserContext,
-  expectErrors: RegExp | undefined,
-): Promise<TestBrowser> {
   const errors: string[] = [];
   const report = (text: string) => {
     if (!expectErrors?.test(text)) errors.push(text);
@@ -185,7 +169,7 @@ export async function setVisible(page: Page, isVisible: boolean): Promise<void> 
 export async function forwardUntilShown(page: Page, shown: Locator, stepMs: number): Promise<void> {
   const end = performance.now() + 20_000;
   while ((await shown.count()) === 0) {
-    assert.ok(performance.now() < end, `never shown: ${shown}`);
+    assert.ok(performance.now() < end, `never shown: ${shown.toString()}`);
     await page.clock.fastForward(stepMs);
   }
 }

@@ -1,27 +1,30 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { BrowserContext } from "playwright-core";
 import { startAuthApp } from "../support/auth.ts";
-import { messageField, openPersistent, replies, say, skip } from "./browser.ts";
+import { messageField, openBrowser, replies, say, skip } from "./browser.ts";
 
-/** A profile of somebody who has forbidden sites to keep anything. */
-function createProfile(t: { after(step: () => void): void }): string {
-  const folder = mkdtempSync(join(tmpdir(), "chatwire-profile-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, "Default"));
-  const preferences = { profile: { default_content_setting_values: { cookies: 2 } } };
-  writeFileSync(join(folder, "Default", "Preferences"), JSON.stringify(preferences));
-  return folder;
+/** As Chromium does for somebody who has forbidden sites to keep anything: to look at a storage throws. */
+async function denyStorage(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    for (const name of ["localStorage", "sessionStorage"]) {
+      Object.defineProperty(globalThis, name, {
+        get() {
+          throw new DOMException(`Failed to read the '${name}' property`, "SecurityError");
+        },
+      });
+    }
+  });
 }
 
 test("a browser that keeps nothing for the page still talks, signs in and signs out", {
   skip,
 }, async (t) => {
   const app = await startAuthApp(t);
-  const expectErrors = /401|Failed to load resource/;
-  const browser = await openPersistent(t, app, createProfile(t), { expectErrors });
+  const browser = await openBrowser(t, app, { expectErrors: /401|Failed to load resource/ });
+  await denyStorage(browser.context);
   const page = await browser.open();
+  await assert.rejects(page.evaluate("localStorage"), /SecurityError|Failed to read/);
   await page.getByLabel("API key or token").fill(app.alice.text);
   await page.keyboard.press("Enter");
   await say(page, "Hello");
