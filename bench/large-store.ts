@@ -29,8 +29,9 @@ const runTimeoutMs = 600_000;
 const scenes: ReadonlyMap<string, readonly WorkName[]> = new Map([
   ["searches", ["search"]],
   ["lists", ["list"]],
-  ["large writes, checkpoints, pruning", ["write"]],
-  ["all of it", ["search", "list", "write"]],
+  ["checkpoints, pruning, indexing", ["writeNowAndThen"]],
+  ["all of these", ["search", "list", "writeNowAndThen"]],
+  ["large writes without a pause", ["write"]],
   ["turns with long histories", ["converse"]],
 ]);
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import {
   ChatRequestSchema,
@@ -28,12 +29,17 @@ const works = {
         ],
   /** Fills the WAL, so that it is checkpointed, and the log, so that it is pruned. Each opens a session. */
   write: ({ text }) => send({ message: text.slice(0, 50_000) }),
+  /** The same a few times a second: of the work that it causes, and not of what as many turns take to start. */
+  writeNowAndThen: ({ text }) => send({ message: text.slice(0, 50_000) }),
   /** A turn in a session that has a long history, which is read and handed to the model. */
   converse: ({ sessionIds, text }, count) =>
     send({ sessionId: pick(sessionIds, count), message: text.slice(0, 100) }),
 } satisfies Record<string, Work>;
 
 export type WorkName = keyof typeof works;
+
+/** Between two calls of a work, milliseconds; the others make theirs without a pause. */
+const pausesMs: Partial<Record<WorkName, number>> = { writeNowAndThen: 100 };
 
 /** What the thread is started with; it works until it gets a message, and answers with its number of calls. */
 export type WorkOrder = { port: number; filled: Filled; names: readonly WorkName[] };
@@ -55,7 +61,7 @@ function send(request: { sessionId?: string; message: string }) {
 }
 
 /**
- * Works without a pause, one call of each work after another, each work on a connection of its own. On a thread
+ * Works, one call of each work after another, each work on a connection of its own. On a thread
  * of its own, so that reading what comes does not make the reader of the streams late.
  */
 async function run(thread: MessagePort, { port, filled, names }: WorkOrder): Promise<void> {
@@ -71,6 +77,8 @@ async function run(thread: MessagePort, { port, filled, names }: WorkOrder): Pro
           const [rpc, request] = works[name](filled, calls);
           await callGrpc(session, rpc, request);
           calls += 1;
+          const pauseMs = pausesMs[name];
+          if (pauseMs !== undefined) await sleep(pauseMs);
         }
       }),
     ),
