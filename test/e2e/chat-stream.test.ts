@@ -173,7 +173,7 @@ overLanes(
 );
 
 overLanes("a deadline ends an idle Chat", bidiLanes, {}, async ({ chat }) => {
-  const call = openChat(chat, { timeoutMs: 150 });
+  const call = openChat(chat, { timeoutMs: 1_000 });
   await call.send({ type: PING });
   await call.firstOf(PONG);
   assert.equal((await call.ended)?.code, Code.DeadlineExceeded);

@@ -56,7 +56,7 @@ async function openCaller(app: TestApp, lane: Lane, modelId: string) {
 }
 
 /** Long enough for a first chunk on a machine that is busy. */
-const deadlineMs = 900;
+const deadlineMs = 2_000;
 
 /** Starts a turn by a call that then ends as the cell says. */
 async function depart(
@@ -102,7 +102,7 @@ for (const trusted of [true, false]) {
       const open = async (cell: Cell) => {
         const ends = cancels(lane, cell, trusted);
         // One that is to be cancelled never ends by itself; one that is not has something left to say.
-        const modelId = ends ? "scripted:3x5!hang@1" : "scripted:45x30";
+        const modelId = ends ? "scripted:3x5!hang@1" : "scripted:45x60";
         return { cell, ends, caller: await openCaller(app, lane, modelId) };
       };
       // All are there before the first deadline runs.
@@ -123,13 +123,13 @@ for (const trusted of [true, false]) {
 const longGrace = { env: { DISCONNECT_GRACE_MS: "60000" } };
 
 overLanes("ending a watch cancels nothing", binaryLanes, longGrace, async ({ app, lane, chat }) => {
-  const { sessionId } = await chat.createSession({ modelId: "scripted:100x10" });
+  const { sessionId } = await chat.createSession({ modelId: "scripted:100x30" });
   const call = openStreamChat(chat, { sessionId, message: "Go on" });
   await call.firstOf(CHUNK);
   const relay = await startRelay(app);
   const other = connectLane(relay.app, lane);
   const aborted = openWatch(other.chat, { sessionId });
-  const late = openWatch(other.chat, { sessionId }, { timeoutMs: 600 });
+  const late = openWatch(other.chat, { sessionId }, { timeoutMs: 2_000 });
   const lost = openWatch(other.chat, { sessionId });
   for (const watch of [aborted, late, lost]) await watch.firstOf(CHUNK);
   aborted.abort();

@@ -67,7 +67,7 @@ overLanes(
     const { sessionId } = await chat.createSession({ modelId: "scripted:9x1!hang@1" });
     const watch = openWatch(chat, { sessionId });
     await watch.update("live");
-    const call = openStreamChat(chat, { sessionId, message: "one" }, { timeoutMs: 300 });
+    const call = openStreamChat(chat, { sessionId, message: "one" }, { timeoutMs: 1_000 });
     const late = await call.ended;
     assert.equal(late?.code, Code.DeadlineExceeded);
     if (lane.protocol === "grpc") {
