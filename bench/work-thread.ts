@@ -28,9 +28,9 @@ const works = {
           frame(ListMessagesRequestSchema, { sessionId: pick(sessionIds, count), pageSize: 200 }),
         ],
   /** Fills the WAL, so that it is checkpointed, and the log, so that it is pruned. Each opens a session. */
-  write: ({ text }) => send({ message: text.slice(0, 50_000) }),
+  write: writeLarge,
   /** The same a few times a second: of the work that it causes, and not of what as many turns take to start. */
-  writeNowAndThen: ({ text }) => send({ message: text.slice(0, 50_000) }),
+  writeNowAndThen: writeLarge,
   /** A turn in a session that has a long history, which is read and handed to the model. */
   converse: ({ sessionIds, text }, count) =>
     send({ sessionId: pick(sessionIds, count), message: text.slice(0, 100) }),
@@ -51,6 +51,10 @@ function beginning(word: string, count: number): string {
 
 function pick(sessionIds: readonly string[], count: number): string {
   return sessionIds[count % sessionIds.length] ?? "";
+}
+
+function writeLarge({ text }: Filled) {
+  return send({ message: text.slice(0, 50_000) });
 }
 
 function send(request: { sessionId?: string; message: string }) {
