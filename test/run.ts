@@ -20,7 +20,7 @@ const groups: Readonly<Record<string, Group>> = {
   contract: { files: ["test/contract/**/*.test.ts"], concurrency: 2 },
   e2e: {
     files: ["test/e2e/**/*.test.ts"],
-    concurrency: 4,
+    concurrency: 5,
     // To load the server is most of what a small file costs.
     filesPerProcess: 6,
     alone: [
@@ -59,7 +59,8 @@ function main([name = "", ...options]: readonly string[]): void {
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const programs = writePrograms(group, folder);
   const settings = [`--test-concurrency=${group.concurrency}`, `--test-timeout=${testTimeoutMs}`];
-  const args = ["--test", ...settings, ...options, ...programs];
+  const preload = `--import=${new URL("support/no-async-hook.ts", import.meta.url).href}`;
+  const args = ["--test", preload, ...settings, ...options, ...programs];
   const env = { NODE_COMPILE_CACHE: `${root}node_modules/.cache/chatwire-tests`, ...process.env };
   const tests = spawn(process.execPath, args, { cwd: root, env, stdio: "inherit" });
   // A terminal's Ctrl-C reaches both; the tests' end is awaited all the same.
