@@ -33,7 +33,7 @@ const groups: Readonly<Record<string, Group>> = {
     ],
   },
   // A browser is started for each process.
-  browser: { files: ["test/browser/**/*.test.ts"], concurrency: 3, filesPerProcess: 3 },
+  browser: { files: ["test/browser/**/*.test.ts"], concurrency: 4, filesPerProcess: 6 },
   chaos: { files: ["test/crash/**/*.test.ts", "test/soak/**/*.test.ts"], concurrency: 2 },
   // They measure paces, and so run alone.
   hostile: { files: ["test/hostile/**/*.test.ts"], concurrency: 1 },
@@ -45,23 +45,29 @@ const testTimeoutMs = 120_000;
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * `node test/run.ts <group> [options of node --test]`: runs a group's tests, and exits as they do. What Node
+ * `node test/run.ts GROUP [--all] [options of node --test]`: runs a group's tests, and exits as they do. Of tests that
+ * differ only in their circumstances it takes a share, another for each TEST_SEED, or with --all every one. What Node
  * makes of a source file is kept between the processes, which else spend most of their time on it.
  */
-function main([name = "", ...options]: readonly string[]): void {
+function main([name = "", ...rest]: readonly string[]): void {
   const group = groups[name];
   if (!group) {
-    console.error(`usage: node test/run.ts ${Object.keys(groups).join("|")} [options]`);
+    console.error(
+      `usage: node test/run.ts ${Object.keys(groups).join("|")} [--all] [options of node --test]`,
+    );
     process.exitCode = 2;
     return;
   }
+  const options = rest.filter((option) => option !== "--all");
+  const seed = rest.includes("--all") ? undefined : (process.env.TEST_SEED ?? "1");
   const folder = mkdtempSync(join(tmpdir(), "chatwire-tests-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const programs = writePrograms(group, folder);
   const settings = [`--test-concurrency=${group.concurrency}`, `--test-timeout=${testTimeoutMs}`];
   const preload = `--import=${new URL("support/no-async-hook.ts", import.meta.url).href}`;
   const args = ["--test", preload, ...settings, ...options, ...programs];
-  const env = { NODE_COMPILE_CACHE: `${root}node_modules/.cache/chatwire-tests`, ...process.env };
+  const cache = `${root}node_modules/.cache/chatwire-tests`;
+  const env = { NODE_COMPILE_CACHE: cache, ...process.env, TEST_SEED: seed };
   const tests = spawn(process.execPath, args, { cwd: root, env, stdio: "inherit" });
   // A terminal's Ctrl-C reaches both; the tests' end is awaited all the same.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => tests.kill(signal));

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { startApp } from "../support/app.ts";
+import { seededShare } from "../support/seeded.ts";
 import {
   createSession,
   messageField,
@@ -36,11 +37,13 @@ type Axe = {
 const rich =
   "# Title\n\nA [link](https://good.example) and `code`.\n\n| a | b |\n|-|-|\n| 1 | 2 |\n\n```ts\nconst a = 1; // b\n```\n\n- [x] done\n\n$x^2$";
 
-for (const [name, options] of [
+const appearances = [
   ["light", { colorScheme: "light" }],
   ["dark", { colorScheme: "dark" }],
   ["phone", { viewport: { width: 390, height: 844 }, hasTouch: true }],
-] as const) {
+] as const;
+
+for (const [name, options] of seededShare("axe", appearances, 1)) {
   test(`axe finds nothing serious (${name})`, { skip }, async (t) => {
     const app = await startApp(t, { expectErrors: /./ });
     const messages = ["Hello", rich];

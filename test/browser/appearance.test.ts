@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { startApp } from "../support/app.ts";
+import { seededShare } from "../support/seeded.ts";
 import { createSession, messageField, openBrowser, skip, untilReply } from "./browser.ts";
 
 /** How light the page's ground and its words are, from 0 to 1. */
@@ -45,7 +46,7 @@ $$ ${"x + ".repeat(60)} y $$
 
 The end.`;
 
-for (const width of [320, 390, 768, 1_280, 2_560]) {
+for (const width of seededShare("width", [320, 390, 768, 1_280, 2_560], 2)) {
   test(`nothing is cut off or scrolls sideways at ${width} pixels`, { skip }, async (t) => {
     const app = await startApp(t);
     const messages = [wide];

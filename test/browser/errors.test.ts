@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callJson, startApp } from "../support/app.ts";
+import { seededShare } from "../support/seeded.ts";
 import {
   createSession,
   messageField,
@@ -18,7 +19,7 @@ const ends: readonly (readonly [model: string, words: string])[] = [
   ["scripted:5x1!max_tokens@2", "Cut at its longest"],
 ];
 
-for (const [modelId, words] of ends) {
+for (const [modelId, words] of seededShare("ends", ends, 2)) {
   test(`how a turn ended is said in words, also after a reload (${modelId})`, {
     skip,
   }, async (t) => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
 import { build, type Rolldown } from "vite";
 import { startApp } from "../support/app.ts";
+import { seededShare } from "../support/seeded.ts";
 import { openBrowser, skip } from "./browser.ts";
 import type { GrpcWebRun } from "./grpc-web-page.ts";
 
@@ -28,7 +29,7 @@ async function bundle(): Promise<string> {
   return chunk.code;
 }
 
-for (const tls of [false, true]) {
+for (const tls of seededShare("gRPC-Web", [false, true], 1)) {
   test(`gRPC-Web works from a page of the server (${tls ? "HTTP/2" : "HTTP/1.1"})`, {
     skip,
   }, async (t) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page, Route } from "playwright-core";
 import { callJson, startApp, type TestApp } from "../support/app.ts";
+import { seededShare } from "../support/seeded.ts";
 import { restartServer, startServer } from "../support/server-process.ts";
 import {
   createSession,
@@ -43,7 +44,7 @@ function assertOnlyGrew(seen: readonly string[], expected: string): void {
   assert.equal(seen.at(-1)?.trim(), expected);
 }
 
-for (const tls of [false, true]) {
+for (const tls of seededShare("reload", [false, true], 1)) {
   const wire = tls ? "TLS, HTTP/2" : "HTTP/1.1";
   test(`a reload in mid reply goes on where it was, nothing twice (${wire})`, {
     skip,

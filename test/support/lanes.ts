@@ -12,6 +12,7 @@ import {
 import { ChatService } from "../../src/gen/chat/chat_pb.ts";
 import { startApp, type TestApp, type TestAppOptions } from "./app.ts";
 import { testCertificate } from "./certificate.ts";
+import { seededShare } from "./seeded.ts";
 
 /** One way over the wire: a protocol, its encoding, the HTTP version, plain or TLS. */
 export type Lane = {
@@ -115,14 +116,15 @@ function openHttp1(app: Served) {
 
 export type LaneContext = LaneClient & { readonly app: TestApp; readonly lane: Lane };
 
-/** Runs a behaviour by each of the lanes, each with a server of its own. */
+/** Runs a behaviour by each of the lanes (half of them in a short run), each with a server of its own. */
 export function overLanes(
   behaviour: string,
   chosen: readonly Lane[],
   options: Omit<TestAppOptions, "tls">,
   check: (context: LaneContext, t: TestContext) => Promise<void>,
 ): void {
-  for (const lane of chosen) {
+  const half = Math.ceil(chosen.length / 2);
+  for (const lane of seededShare(behaviour, chosen, half, ({ protocol }) => protocol)) {
     test(`${behaviour} (${lane.name})`, async (t) => {
       const app = await startApp(t, { ...options, tls: lane.tls });
       await check({ app, lane, ...connectLane(app, lane) }, t);
