@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Page } from "playwright-core";
+import type { Page, Request } from "playwright-core";
 import { callJson } from "../support/app.ts";
 import { bearer, startAuthApp, untilStatus } from "../support/auth.ts";
 import type { TestKey } from "../support/keys.ts";
@@ -12,6 +12,10 @@ const keyField = (page: Page) => page.getByLabel("API key or token");
 async function signIn(page: Page, key: TestKey | string): Promise<void> {
   await keyField(page).fill(typeof key === "string" ? key : key.text);
   await page.keyboard.press("Enter");
+}
+
+function isCallWith(request: Request, key: TestKey | string): boolean {
+  return request.headers().authorization === bearer(key).authorization;
 }
 
 /** A page of Alice's with a chat, a draft and a message that never arrived; her key is revoked then. */
@@ -47,13 +51,80 @@ test("after a refusal the next caller finds nothing of the one before", { skip }
 
 test("the same key comes back to its draft, also after a mistyped one", { skip }, async (t) => {
   const { app, page } = await openRefused(t);
-  await signIn(page, `${app.alice.text.slice(0, -1)}`);
+  const mistyped = app.alice.text.slice(0, -1);
+  // The words of the refusal before are on the page until this key is tried.
+  const tried = page.waitForResponse((response) => isCallWith(response.request(), mistyped));
+  await signIn(page, mistyped);
+  assert.equal((await tried).status(), 401);
   await page.getByText("The server does not accept this key.").waitFor();
   app.keys.change(app.alice, { revokedAt: undefined as never });
   await untilStatus(app, app.alice, 200);
   await signIn(page, app.alice);
   await page.getByRole("link", { name: "Secret of Alice", exact: true }).waitFor();
   assert.equal(await messageField(page).inputValue(), "Draft of Alice");
+});
+
+test("a call of the key before that is refused late leaves the new key alone", {
+  skip,
+}, async (t) => {
+  const app = await startAuthApp(t);
+  await callJson(app, "CreateSession", { title: "Plans" }, bearer(app.alice));
+  const next = app.keys.create({ name: "alice-next", principal: "alice" });
+  const page = await (await openBrowser(t, app, { expectErrors })).open();
+  await signIn(page, app.alice);
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  await page.route(/UpdateSession/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = page.waitForRequest(/UpdateSession/);
+  await page.getByRole("link", { name: "Plans", exact: true }).hover();
+  await page.getByRole("button", { name: "Rename “Plans”" }).click();
+  await page.getByRole("textbox", { name: "Title" }).fill("Better plans");
+  await page.keyboard.press("Enter");
+  await asked;
+  app.keys.revoke(app.alice);
+  await page.getByText("The server does not accept this key.").waitFor();
+  await signIn(page, next);
+  await page.getByRole("link", { name: "Plans", exact: true }).waitFor();
+  const answered = page.waitForResponse(/UpdateSession/);
+  letGo();
+  assert.equal((await answered).status(), 401);
+  await page.getByText("“Plans” was not renamed.").waitFor();
+  assert.equal(await keyField(page).count(), 0);
+  await page.reload();
+  await page.getByRole("link", { name: "Plans", exact: true }).waitFor();
+});
+
+test("of two keys the one that was sent last signs in, however long the first is tried", {
+  skip,
+}, async (t) => {
+  const app = await startAuthApp(t);
+  await callJson(app, "CreateSession", { title: "Secret of Alice" }, bearer(app.alice));
+  const page = await (await openBrowser(t, app, { expectErrors })).open();
+  await keyField(page).waitFor();
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  t.after(() => letGo());
+  await page.route(/ListSessions/, async (route) => {
+    if (isCallWith(route.request(), app.alice)) await held;
+    await route.continue().catch(() => undefined);
+  });
+  let tries = 0;
+  page.on("request", (request) => {
+    if (isCallWith(request, app.alice)) tries += 1;
+  });
+  const left = page.waitForEvent("requestfailed", (request) => isCallWith(request, app.alice));
+  await signIn(page, app.alice);
+  await page.getByRole("button", { name: "Signing in…" }).waitFor();
+  await page.keyboard.press("Enter");
+  await keyField(page).fill(app.bob.text);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.getByText("Your chats will be listed here.").waitFor();
+  await left;
+  assert.equal(tries, 1, "what is being tried is not tried anew");
+  letGo();
+  await page.reload();
+  await page.getByText("Your chats will be listed here.").waitFor();
 });
 
 test("a key that no header can carry is told at once", { skip }, async (t) => {

@@ -1,4 +1,4 @@
-import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { QueryClient } from "@tanstack/react-query";
 import { type ConnectionChange, isRetryable } from "../../src/client/client.ts";
 import { createAccess } from "./client/access.ts";
 import { createCredential } from "./client/credential.ts";
@@ -27,14 +27,11 @@ export function createApp(window: Window) {
   const tabStore = openStore(() => window.sessionStorage);
   const browserStore = openStore(() => window.localStorage);
   const credential = createCredential(tabStore);
-  const { chat, transport, noteError, trouble, tryToken } = createPageClient(
-    window.location.origin,
-    credential,
-  );
+  const { origin } = window.location;
+  const { chat, transport, trouble, tryToken } = createPageClient(origin, credential);
   const notices = createNotices();
   const connection = createObservable<ConnectionChange>({ state: "closed" });
   const queries = new QueryClient({
-    queryCache: new QueryCache({ onError: noteError }),
     defaultOptions: {
       queries: {
         staleTime: 30_000,
@@ -59,14 +56,12 @@ export function createApp(window: Window) {
     },
     onConnection: connection.set,
     onListChange: listChanges.tell,
-    onError: noteError,
   });
   const outbox = createOutbox({
     chat,
     tabStream,
     store: tabStore,
     newRequestId: randomId,
-    onError: noteError,
     onOpened(entry) {
       const { sessionId, newChatId } = entry;
       nameSession(entry);
@@ -82,14 +77,7 @@ export function createApp(window: Window) {
   const newChat = createNewChat(tabStore, randomId);
   const location = createPageLocation(window, newChatRoute);
   const drafts = createDrafts(browserStore);
-  const deletions = createDeletions({
-    chat,
-    credential,
-    notices,
-    store: browserStore,
-    window,
-    onError: noteError,
-  });
+  const deletions = createDeletions({ chat, credential, notices, store: browserStore, window });
 
   /** A new chat that has begun stays the one that it is; any other "/" is the one that is about to begin. */
   function newChatRoute(keptId = ""): Route {
@@ -115,10 +103,13 @@ export function createApp(window: Window) {
     deletions.forget();
   }
 
-  /** A list of sessions is read by titles; a message's beginning is the first one. */
+  /** A list of sessions is read by titles; a message's beginning is the first one, and shown where that fails. */
   function nameSession({ sessionId, text }: OutboxEntry): void {
     const title = titleFrom(text);
-    chat.session(sessionId).update({ title }).catch(noteError);
+    chat
+      .session(sessionId)
+      .update({ title })
+      .catch(() => undefined);
   }
 
   return {
@@ -135,7 +126,6 @@ export function createApp(window: Window) {
     drafts,
     deletions,
     newChat,
-    noteError,
     trouble,
     /** Reads the changes of the session list, where no session is open that brings them along. */
     async readList(signal: AbortSignal): Promise<void> {
@@ -143,8 +133,8 @@ export function createApp(window: Window) {
         for await (const item of chat.watchSessions({ signal, onConnection: connection.set })) {
           listChanges.tell(item.type === "list" ? "list" : item.event);
         }
-      } catch (error) {
-        noteError(error);
+      } catch {
+        // The list itself says why it cannot be read.
       }
     },
     /** What the page knows a chat by: the same before and after its session is opened. */

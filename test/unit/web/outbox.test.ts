@@ -52,7 +52,6 @@ function createFakes() {
       store,
       newRequestId: () => `id-${++ids}`,
       onOpened: (entry) => void opened.push(entry),
-      onError: () => undefined,
     });
   return { sent, cancelled, kept, opened, open };
 }

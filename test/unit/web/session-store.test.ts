@@ -53,7 +53,6 @@ function createFakes() {
     schedule: (callback) => callback(),
     onConnection: () => undefined,
     onListChange: () => undefined,
-    onError: () => undefined,
   });
   const kinds = () => rowsOf(store.state.get().view, []).map(({ kind }) => kind);
   const tell = (event: ChatResponse | undefined): SessionItem => {

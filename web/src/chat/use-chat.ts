@@ -155,11 +155,8 @@ function createDraft({ drafts, newChat }: App, sessionId: string, newChatId: str
 }
 
 function createActions(app: App, sessionId: string, newChatId: string) {
-  const { chat, outbox, location, notices, newChat, noteError } = app;
-  const report = (error: unknown) => {
-    noteError(error);
-    notices.tell({ text: errorWords(error), tone: "error" });
-  };
+  const { chat, outbox, location, notices, newChat } = app;
+  const report = (error: unknown) => notices.tell({ text: errorWords(error), tone: "error" });
   const again = (type: RequestType) => (messageId: string) =>
     void outbox.send({ sessionId, type, messageId });
   return {

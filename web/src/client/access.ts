@@ -6,17 +6,17 @@ import type { TextStore } from "./stored.ts";
 export interface Access {
   /**
    * Uses a credential that the server takes; throws where it does not. What another caller has left, or may
-   * have, is forgotten; a mistyped credential forgets nothing.
+   * have, is forgotten; a mistyped credential forgets nothing, and neither does one that `signal` leaves.
    */
-  signIn(token: string): Promise<void>;
+  signIn(token: string, signal?: AbortSignal): Promise<void>;
   /** Forgets the credential and everything that was read with it; what is to be deleted still is. */
   signOut(): void;
 }
 
 export type AccessOptions = {
   credential: Credential;
-  /** Throws where the server does not take the credential. */
-  tryToken: (token: string) => Promise<void>;
+  /** Throws where the server does not take the credential, or `signal` leaves it. */
+  tryToken: (token: string, signal?: AbortSignal) => Promise<void>;
   /** What the tab keeps and what all tabs share; each has had a caller of its own. */
   tabStore: TextStore;
   browserStore: TextStore;
@@ -31,8 +31,8 @@ export type AccessOptions = {
 export function createAccess(options: AccessOptions): Access {
   const { credential, forgetTab, forgetBrowser, leaveChat, deletions } = options;
   return {
-    async signIn(token) {
-      await options.tryToken(token);
+    async signIn(token, signal) {
+      await options.tryToken(token, signal);
       const lastHere = claimStore(options.tabStore, token);
       if (lastHere !== "same") forgetTab();
       // A link that somebody came by is theirs; the chat of the caller before is not.

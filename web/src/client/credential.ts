@@ -14,8 +14,11 @@ export interface Credential {
   readonly state: Observable<CredentialState>;
   /** Uses it from now on, in this tab, until it is closed or signed out. */
   set(token: string): void;
-  /** The server answered UNAUTHENTICATED. */
-  refuse(): void;
+  /**
+   * The server answered UNAUTHENTICATED to a call that was made while `shown` was the state. Changes nothing where
+   * that has passed: such calls are answered together, or late, when there is another token or the same anew.
+   */
+  refuse(shown: CredentialState): void;
   /** Forgets it. */
   signOut(): void;
 }
@@ -34,10 +37,9 @@ export function createCredential(store: TextStore): Credential {
       writeStored(store, name, token);
       state.set({ token, demand: "none" });
     },
-    refuse() {
-      const { token, demand } = state.get();
-      // Calls that were made together are refused together.
-      if (demand !== "none") return;
+    refuse(shown) {
+      const { token, demand } = shown;
+      if (state.get() !== shown || demand !== "none") return;
       writeStored(store, name, undefined);
       state.set({ token: "", demand: token === "" ? "wanted" : "refused" });
     },

@@ -41,12 +41,11 @@ export type OutboxOptions = {
   newRequestId: () => string;
   /** A message without a session has opened this one. */
   onOpened: (entry: OutboxEntry) => void;
-  onError: (error: unknown) => void;
 };
 
 /** Makes the tab's outbox; what a reload left of it is sent at once. */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { chat, tabStream, store, onOpened, onError } = options;
+  const { chat, tabStream, store, onOpened } = options;
   const entries = createObservable<readonly OutboxEntry[]>([]);
   const sending = new Map<string, { turn: Turn; leave: AbortController }>();
   const opened = new Map<string, string>();
@@ -127,7 +126,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
         break;
       }
     } catch (error) {
-      onError(error instanceof TurnError ? error.cause : error);
       const state = error instanceof TurnError ? error.outcome : "unknown";
       change(requestId, { state, error: error instanceof TurnError ? error.cause : error });
     } finally {

@@ -44,7 +44,6 @@ export type SessionStoreOptions = {
   onConnection: (change: ConnectionChange) => void;
   /** Told of the changes of the caller's session list. */
   onListChange: (change: ChatResponse | "list") => void;
-  onError: (error: unknown) => void;
 };
 
 /** Messages on a page. */
@@ -60,7 +59,7 @@ const loading: SessionState = {
 
 /** Makes the store of one session; nothing is read before `read`. */
 export function createSessionStore(sessionId: string, options: SessionStoreOptions): SessionStore {
-  const { chat, onListChange, onError } = options;
+  const { chat, onListChange } = options;
   const session = chat.session(sessionId);
   const state: Settable<SessionState> = createObservable(loading);
   /** From a listing on, until the stream has told what it leaves out; `told` is what came of that. */
@@ -86,8 +85,8 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   async function loadInfo(): Promise<void> {
     try {
       patch({ info: await session.getInfo() });
-    } catch (error) {
-      onError(error);
+    } catch {
+      // What is known of it stays.
     }
   }
 
@@ -134,7 +133,6 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
   }
 
   function fail(error: unknown): void {
-    onError(error);
     readLatestEnd();
     const isGone = ConnectError.from(error).code === Code.NotFound;
     patch({ status: isGone ? "gone" : "failed", error });
@@ -163,8 +161,8 @@ export function createSessionStore(sessionId: string, options: SessionStoreOptio
         const page = await session.listMessages({ newestFirst: true, pageSize, pageToken });
         const { view: now } = state.get();
         if (now.epoch === epoch) patch({ view: prependOlder(now, page) });
-      } catch (error) {
-        onError(error);
+      } catch {
+        // They can be asked for again.
       } finally {
         patch({ isLoadingOlder: false });
       }

@@ -26,14 +26,13 @@ export type DeletionsOptions = {
   /** Keeps what is still to be deleted when the page is closed. */
   store: TextStore;
   window: Pick<Window, "addEventListener" | "fetch" | "location">;
-  onError: (error: unknown) => void;
   /** How long Undo is offered, milliseconds. */
   undoMs?: number;
 };
 
 /** Makes the page's deletions; what a page before this one could not do is done. */
 export function createDeletions(options: DeletionsOptions): Deletions {
-  const { chat, credential, notices, store, window, onError, undoMs = 6_000 } = options;
+  const { chat, credential, notices, store, window, undoMs = 6_000 } = options;
   const due = createDueList(store);
   const hidden = createObservable<ReadonlySet<string>>(new Set(due.ids()));
   const waiting = new Map<string, ReturnType<typeof setTimeout>>();
@@ -72,7 +71,6 @@ export function createDeletions(options: DeletionsOptions): Deletions {
       show(sessionId);
       notices.tell({ text: `${name} was not deleted. ${errorWords(error)}`, tone: "error" });
     }
-    onError(error);
   }
 
   /** Sends without waiting, as a page that goes away must; the browser still sends what is kept alive. */

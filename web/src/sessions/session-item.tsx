@@ -15,7 +15,7 @@ export function SessionItem({
   session: SessionSummary;
   isCurrent: boolean;
 }) {
-  const { chat, deletions, location, notices, noteError } = useApp();
+  const { chat, deletions, location, notices } = useApp();
   const [isRenamed, setRenamed] = useState(false);
   const wasRenamed = useRef(false);
   const { sessionId, running } = session;
@@ -28,10 +28,7 @@ export function SessionItem({
   }, [session.title, newTitle]);
   const linkId = `session-${sessionId}`;
   const handle = chat.session(sessionId);
-  const report = (error: unknown) => {
-    noteError(error);
-    notices.tell({ text: errorWords(error), tone: "error" });
-  };
+  const report = (error: unknown) => notices.tell({ text: errorWords(error), tone: "error" });
   if (isRenamed) {
     return (
       <li>
@@ -44,7 +41,6 @@ export function SessionItem({
               setNewTitle(next);
               handle.update({ title: next, updateMask: ["title"] }).catch((error: unknown) => {
                 setNewTitle(undefined);
-                noteError(error);
                 notices.tell({
                   text: `“${known}” was not renamed. ${errorWords(error)}`,
                   tone: "error",

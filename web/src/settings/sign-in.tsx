@@ -1,23 +1,27 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { useApp } from "../app-context.ts";
 import { errorWords } from "../client/error-words.ts";
 
 const refusedWords = "The server does not accept this key.";
 
-/** Asks for the key or token that the server wants. */
+/** Asks for the key or token that the server wants. Another may be sent while one is tried; then that one counts. */
 export function SignIn({ wasRefused }: { wasRefused: boolean }) {
   const { signIn } = useApp();
   const [token, setToken] = useState("");
-  const [isTrying, setTrying] = useState(false);
+  const [tried, setTried] = useState("");
+  const leave = useRef<AbortController>(undefined);
   const [words, setWords] = useState(wasRefused ? refusedWords : "");
   const attempt = async (shown: string) => {
-    setTrying(true);
+    const controller = new AbortController();
+    leave.current = controller;
+    setTried(shown);
     setWords("");
     try {
-      await signIn(shown);
+      await signIn(shown, controller.signal);
     } catch (error) {
-      setTrying(false);
+      if (controller.signal.aborted) return;
+      setTried("");
       const isRefused = ConnectError.from(error).code === Code.Unauthenticated;
       setWords(isRefused ? refusedWords : errorWords(error));
     }
@@ -25,9 +29,11 @@ export function SignIn({ wasRefused }: { wasRefused: boolean }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     const shown = token.trim();
-    if (shown === "" || isTrying) return;
-    if (canBeHeader(shown)) void attempt(shown);
-    else setWords("This is not a valid key.");
+    if (shown === "" || shown === tried) return;
+    leave.current?.abort();
+    if (canBeHeader(shown)) return void attempt(shown);
+    setTried("");
+    setWords("This is not a valid key.");
   };
   return (
     <main className="sign-in">
@@ -51,8 +57,8 @@ export function SignIn({ wasRefused }: { wasRefused: boolean }) {
         <p id="sign-in-refused" className="field-error" role="alert">
           {words}
         </p>
-        <button type="submit" className="primary" disabled={token.trim() === "" || isTrying}>
-          Sign in
+        <button type="submit" className="primary" disabled={token.trim() === ""}>
+          {tried !== "" && token.trim() === tried ? "Signing in…" : "Sign in"}
         </button>
       </form>
     </main>

@@ -20,7 +20,7 @@ export function useSessionSettings(
   info: SessionInfoResponse | undefined,
   opener: SessionSettings | undefined,
 ): SessionSettingsHandle {
-  const { newChat, chat, notices, noteError, sessions } = useApp();
+  const { newChat, chat, notices, sessions } = useApp();
   const kept = useObservable(newChat.settings);
   if (sessionId === "" && opener === undefined) {
     return { title: "", current: kept, save: newChat.set };
@@ -42,10 +42,7 @@ export function useSessionSettings(
       chat
         .session(sessionId)
         .update({ ...request, updateMask })
-        .catch((error: unknown) => {
-          noteError(error);
-          notices.tell({ text: errorWords(error), tone: "error" });
-        })
+        .catch((error: unknown) => notices.tell({ text: errorWords(error), tone: "error" }))
         .finally(() => void sessions.get(sessionId).loadInfo());
     },
   };
