@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
-import type { ServerHttp2Stream } from "node:http2";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
+  type ContextValues,
   createConnectRouter,
   createContextValues,
   createServiceImplSpec,
@@ -22,6 +23,9 @@ import { type CallStream, callStreamKey } from "./call.ts";
 import { requestIdKey } from "./caller.ts";
 import { toCallError, toConnectError } from "./convert-errors.ts";
 import { authChallenge, type Peer, peerKey } from "./gate.ts";
+import { closeSignal, headersOf } from "./grpc/context.ts";
+import { createGrpcHandler, type GrpcHandler } from "./grpc/handler.ts";
+import { createGrpcReply } from "./grpc/reply.ts";
 import { withPlainMessage } from "./grpc-message.ts";
 import {
   clientSignalKey,
@@ -78,14 +82,18 @@ export async function mountRpcs(fastify: FastifyInstance, options: MountOptions)
     if (unexpected) options.report({ rpc: request.url, requestId: request.id, error: thrown });
     return sendProtocolError(request.headers, reply, error);
   });
-  for (const [path, handler] of binary) {
-    const { peerOf, onRefusedCall } = options;
-    const forms = { binary: handler, json: json.get(path) ?? handler, peerOf, onRefusedCall };
+  const { peerOf, onRefusedCall } = options;
+  for (const [path, { connect, grpc }] of binary) {
+    const inJson = json.get(path)?.connect ?? connect;
+    const forms = { binary: connect, json: inJson, grpc, peerOf, onRefusedCall };
     fastify.all(path, (request, reply) => answer(forms, request, reply));
   }
 }
 
-/** A handler for each RPC, by its path. */
+/** The handlers of an RPC: ours for native gRPC with protobuf over HTTP/2, Connect's for the rest. */
+type Handlers = { readonly connect: UniversalHandler; readonly grpc: GrpcHandler };
+
+/** The handlers of each RPC, by its path. */
 function createHandlers(
   {
     routes,
@@ -98,9 +106,9 @@ function createHandlers(
     ...others
   }: MountOptions,
   readMaxBytes: number,
-): Map<string, UniversalHandler> {
+): Map<string, Handlers> {
   const explainErrors = createReadErrorGate({ bytesMax: requestBytesMax, report });
-  const router = createConnectRouter({
+  const handlerOptions: ConnectRouterOptions = {
     acceptCompression: [compressionGzip],
     ...others,
     readMaxBytes,
@@ -109,26 +117,38 @@ function createHandlers(
       explainErrors(context);
       await requestGate?.(context);
     },
-  });
+  };
+  const router = createConnectRouter(handlerOptions);
+  const grpc = new Map<DescMethod, GrpcHandler>();
   const service: ConnectRouter["service"] = (desc, implementation, own) => {
-    for (const { method, impl } of Object.values(
-      createServiceImplSpec(desc, implementation).methods,
-    )) {
+    for (const spec of Object.values(createServiceImplSpec(desc, implementation).methods)) {
+      const { method, impl } = spec;
       const jsonOptions = strictJson(method.input, requestBytesMax);
       router.rpc(method, impl as never, { ...own, jsonOptions });
+      grpc.set(method, createGrpcHandler(spec, { ...handlerOptions, ...own }));
     }
     return strict;
   };
   const strict: ConnectRouter = { ...router, service };
   routes(strict);
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return new Map(
+    router.handlers.map((connect) => {
+      const ours = grpc.get(connect.method);
+      if (!ours) throw new Error(`${connect.requestPath} was not mounted here`);
+      return [connect.requestPath, { connect, grpc: ours }];
+    }),
+  );
 }
 
 /** An RPC's handlers, by the form of its requests. */
 type Forms = {
   binary: UniversalHandler;
   json: UniversalHandler;
+  grpc: GrpcHandler;
 } & Pick<MountOptions, "peerOf" | "onRefusedCall">;
+
+/** Native gRPC with protobuf, as it may be written. */
+const nativeGrpc = /^application\/grpc(?:\+proto)?$/i;
 
 async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply) {
   const { headers } = request.raw;
@@ -149,11 +169,19 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   const values = createContextValues().set(requestIdKey, request.id).set(requestBodyKey, body);
   const stream = streamOf(request);
   if (stream) values.set(callStreamKey, stream);
-  const call = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, values);
-  values.set(clientSignalKey, call.signal);
   const peer = forms.peerOf(request);
-  const { signal, endCall } = endable(call.signal, canEnd(headers, peer));
-  values.set(peerKey, { ...peer, endCall });
+  if (stream && request.method === "POST" && nativeGrpc.test(contentType)) {
+    reply.hijack();
+    copyHeaders(reply);
+    const raw = request.raw as unknown as Http2ServerRequest;
+    const signal = noteCaller(values, peer, { closed: closeSignal(raw), headers });
+    const call = { url: urlOf(request), header: headersOf(raw), signal, body };
+    const openReply = (header: Headers) => createGrpcReply(reply.raw, header);
+    await forms.grpc({ ...call, contextValues: values }, openReply);
+    return reply;
+  }
+  const call = universalRequestFromNodeRequest(request.raw, reply.raw, undefined, values);
+  const signal = noteCaller(values, peer, { closed: call.signal, headers });
   const requestBody = isEnveloped ? wholeMessages(body) : body;
   const response = await handler({ ...call, signal, body: requestBody });
   const refusal = refusalOf(response.status, request, method);
@@ -188,6 +216,17 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
     request.log[level]({ err: error, rpc: handler.requestPath }, "the response was cut off");
   });
   return reply;
+}
+
+/** Notes who calls and from where; the signal of the call, which aborts with its connection or its credential. */
+function noteCaller(
+  values: ContextValues,
+  peer: Peer,
+  { closed, headers }: { closed: AbortSignal; headers: IncomingHttpHeaders },
+): AbortSignal {
+  const { signal, endCall } = endable(closed, canEnd(headers, peer));
+  values.set(clientSignalKey, closed).set(peerKey, { ...peer, endCall });
+  return signal;
 }
 
 /** Whether the call has a credential, which may run out before the call is over. */

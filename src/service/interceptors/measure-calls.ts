@@ -123,8 +123,11 @@ function begin(observer: CallObserver, context: HandlerContext): End {
   };
   // The signal aborts on completion too; a call that has not ended by then was left by its client, or its
   // request could not be read.
-  if (signal.aborted) end(departureName(signal.reason));
-  else signal.addEventListener("abort", () => end(departureName(signal.reason)), { once: true });
+  const leave = () => {
+    if (!over) end(departureName(signal.reason));
+  };
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
   return end;
 }
 

@@ -3,16 +3,8 @@ import { describe, it } from "node:test";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import fc from "fast-check";
 import { wholeMessages } from "../../../src/service/whole-messages.ts";
+import { cutBytes } from "../../support/cut-bytes.ts";
 import { collect } from "../../support/wire.ts";
-
-/** The bytes in parts of these sizes, over and over. */
-async function* cut(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
-  for (let start = 0, turn = 0; start < bytes.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? 1;
-    yield bytes.subarray(start, start + size);
-    start += size;
-  }
-}
 
 describe("wholeMessages", () => {
   const messages = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 });
@@ -23,7 +15,7 @@ describe("wholeMessages", () => {
       fc.asyncProperty(messages, sizes, fc.nat({ max: 4 }), async (sent, by, tail) => {
         const enveloped = sent.map((message) => encodeEnvelope(0, message));
         const bytes = Buffer.concat([...enveloped, Buffer.alloc(tail, 1)]);
-        const passed = await collect(wholeMessages(cut(bytes, by)));
+        const passed = await collect(wholeMessages(cutBytes(bytes, by)));
         assert.deepEqual(Buffer.concat(passed), bytes);
       }),
     );
@@ -32,12 +24,12 @@ describe("wholeMessages", () => {
   it("passes on no more than two parts a message", async () => {
     const sent = [Buffer.alloc(10_000, 1), Buffer.alloc(0), Buffer.alloc(3, 2)];
     const bytes = Buffer.concat(sent.map((message) => encodeEnvelope(0, message)));
-    const passed = await collect(wholeMessages(cut(bytes, [1])));
+    const passed = await collect(wholeMessages(cutBytes(bytes, [1])));
     assert.deepEqual(
       passed.map(({ length }) => length),
       [5, 10_000, 5, 5, 3],
     );
-    assert.equal((await collect(wholeMessages(cut(bytes, [bytes.length])))).length, 1);
+    assert.equal((await collect(wholeMessages(cutBytes(bytes, [bytes.length])))).length, 1);
   });
 
   it("passes a message's length on before the message comes", async () => {
