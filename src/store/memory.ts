@@ -58,7 +58,8 @@ export function createMemoryStore({ clock = systemClock }: { clock?: Clock } = {
     return Array.from(sessions.values()).filter(({ session }) => session.principal === principal);
   }
 
-  function requireRoom(principal: Principal, sessionsMax = Number.POSITIVE_INFINITY): void {
+  function requireRoom(principal: Principal, sessionsMax?: number): void {
+    if (sessionsMax === undefined) return;
     if (sessionsOf(principal).length >= sessionsMax) throw tooManySessions(sessionsMax);
   }
 
