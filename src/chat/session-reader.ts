@@ -6,6 +6,7 @@ import type { Lane } from "./lane.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { readEvents } from "./replay.ts";
 import type { Principal } from "./session.ts";
+import { tellEnd } from "./tell-end.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
 /**
@@ -60,29 +61,25 @@ export function createSessionReader(
     return true;
   };
 
-  async function* read(): AsyncGenerator<Event> {
-    while (!(await isOver())) {
-      round = new AbortController();
-      const signal = AbortSignal.any([call, failed.signal, round.signal]);
-      const session = { principal, sessionId, lane };
-      for await (const event of readSession(context, session, position, signal)) {
-        // What comes after the abort is read again from where that wants it.
-        if (round.signal.aborted) break;
-        position = event.sequence;
-        if (await take(event)) yield event;
-        if (isDeletion(event)) throw sessionNotFound(sessionId);
-        if (isDone() && (await isOver())) return;
-      }
-      call.throwIfAborted();
-      failed.signal.throwIfAborted();
-      if (!round.signal.aborted) throw await whyEnded(context, principal, sessionId);
-    }
-  }
-
   async function* events(): AsyncGenerator<Event> {
     const leave = lane?.read();
     try {
-      yield* read();
+      while (!(await isOver())) {
+        round = new AbortController();
+        const signal = AbortSignal.any([call, failed.signal, round.signal]);
+        const session = { principal, sessionId, lane };
+        for await (const event of readSession(context, session, position, signal)) {
+          // What comes after the abort is read again from where that wants it.
+          if (round.signal.aborted) break;
+          position = event.sequence;
+          if (await take(event)) yield event;
+          if (isDeletion(event)) throw sessionNotFound(sessionId);
+          if (isDone() && (await isOver())) return;
+        }
+        call.throwIfAborted();
+        failed.signal.throwIfAborted();
+        if (!round.signal.aborted) throw await whyEnded(context, principal, sessionId);
+      }
     } finally {
       leave?.();
     }
@@ -112,7 +109,7 @@ export function createSessionReader(
  * The events of a session as readEvents gives them; `not_found` where it was deleted before the reader came to
  * its log, which has nothing of it then.
  */
-export async function* readSession(
+export function readSession(
   context: EngineContext,
   {
     principal,
@@ -121,17 +118,17 @@ export async function* readSession(
   }: { principal: Principal; sessionId: string; lane: Lane | undefined },
   afterSequence: number,
   signal: AbortSignal,
-): AsyncGenerator<Event> {
+): AsyncIterable<Event> {
   const { store, log } = context;
   if (lane?.deleted) throw sessionNotFound(sessionId);
-  try {
-    yield* readEvents(store, log, sessionId, afterSequence, signal);
-  } catch (error) {
-    const isBehind = error instanceof ChatError && error.reason === "SEQUENCE_OUT_OF_RANGE";
-    if (!isBehind) throw error;
-    const isThere = !lane?.deleted && (await store.getSession(principal, sessionId));
-    throw isThere ? error : sessionNotFound(sessionId);
-  }
+  return tellEnd(readEvents(store, log, sessionId, afterSequence, signal), {
+    async onError(error) {
+      const isBehind = error instanceof ChatError && error.reason === "SEQUENCE_OUT_OF_RANGE";
+      if (!isBehind) return error;
+      const isThere = !lane?.deleted && (await store.getSession(principal, sessionId));
+      return isThere ? error : sessionNotFound(sessionId);
+    },
+  });
 }
 
 /** Why the log has nothing more of a session: it was deleted, or the server stops. */

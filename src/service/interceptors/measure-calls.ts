@@ -6,6 +6,7 @@ import {
   type Interceptor,
   type StreamResponse,
 } from "@connectrpc/connect";
+import { tellEnd } from "../../chat/tell-end.ts";
 import { type CallFacts, callFactsKey, noteSession } from "../call-facts.ts";
 import { identityKey, requestIdKey } from "../caller.ts";
 import { peerKey } from "../gate.ts";
@@ -132,16 +133,14 @@ function begin(observer: CallObserver, context: HandlerContext): End {
 }
 
 function measureStream(response: StreamResponse, end: End): StreamResponse {
-  async function* measured() {
-    try {
-      yield* response.message;
-      end("ok");
-    } catch (error) {
+  const message = tellEnd<unknown>(response.message, {
+    onDone: () => end("ok"),
+    onError(error) {
       end(codeName(error));
-      throw error;
-    }
-  }
-  return { ...response, message: measured() } as StreamResponse;
+      return error;
+    },
+  });
+  return { ...response, message } as StreamResponse;
 }
 
 /** A client that left, or a connection that vanished, which HTTP/2 calls INTERNAL. */

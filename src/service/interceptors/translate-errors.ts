@@ -1,4 +1,5 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { tellEnd } from "../../chat/tell-end.ts";
 import { requestIdKey } from "../caller.ts";
 import { toCallError } from "../convert-errors.ts";
 import { withReason } from "../request-errors.ts";
@@ -25,21 +26,10 @@ export function createErrorTranslator(report: (error: UnexpectedError) => void):
     try {
       const response = await next(request);
       if (!response.stream) return response;
-      const message = translateStream(response.message, translate);
+      const message = tellEnd<unknown>(response.message, { onError: translate });
       return { ...response, message } as typeof response;
     } catch (error) {
       throw translate(error);
     }
   };
-}
-
-async function* translateStream<T>(
-  messages: AsyncIterable<T>,
-  translate: (error: unknown) => ConnectError,
-): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw translate(error);
-  }
 }
