@@ -106,6 +106,9 @@ test("what is written from right to left is laid out so", { skip }, async (t) =>
   assert.equal(await directionOf(".markdown pre"), "ltr");
   await page.getByRole("textbox", { name: "Message" }).fill(hebrew);
   assert.equal(await directionOf(".composer textarea"), "rtl");
+  await page.getByRole("button", { name: "Settings of this chat" }).click();
+  await page.getByRole("textbox", { name: "Instruction" }).fill(hebrew);
+  assert.equal(await directionOf("dialog textarea"), "rtl");
 });
 
 test("quotes within quotes, tasks and missing pages look as they should", { skip }, async (t) => {

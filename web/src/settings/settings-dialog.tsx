@@ -33,6 +33,7 @@ export function SettingsDialog({
           <span>Instruction</span>
           <textarea
             rows={4}
+            dir="auto"
             value={instruction}
             placeholder="What the model is told before the conversation"
             onChange={(event) => setInstruction(event.target.value)}
