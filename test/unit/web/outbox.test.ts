@@ -115,7 +115,31 @@ test("the messages of one new chat go to one session, those of another to anothe
   assert.equal(opened.length, 1);
   assert.equal(outbox.sessionOf("a"), "opened");
   outbox.send({ newChatId: "a", text: "a three" });
+  sent[2]?.tell(createScript().status("a"));
+  await settled();
   assert.deepEqual(told().slice(3), [["opened", "a three"]]);
+});
+
+test("the messages of a session go one after another, whatever becomes of each", async () => {
+  const { sent, cancelled, open } = createFakes();
+  const outbox = open();
+  const [, , third = ""] = ["one", "two", "three", "four", "five"].map((text) =>
+    outbox.send({ sessionId: "s", text }),
+  );
+  outbox.send({ sessionId: "other", text: "elsewhere" });
+  const told = () => sent.map(({ text }) => text);
+  assert.deepEqual(told(), ["one", "elsewhere"]);
+  sent[0]?.tell(createScript().status("a"));
+  await settled();
+  assert.deepEqual(told().slice(2), ["two"]);
+  await outbox.cancel(third);
+  sent[2]?.fail(refusal("refused"));
+  await settled();
+  assert.deepEqual(told().slice(3), ["four"]);
+  sent[3]?.fail(refusal("unknown"));
+  await settled();
+  assert.deepEqual(told().slice(4), ["five"]);
+  assert.deepEqual(cancelled, [], "what was never sent needs no cancelling");
 });
 
 test("when what was to open a chat is dropped, the next message opens it", async () => {

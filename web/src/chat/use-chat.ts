@@ -5,7 +5,7 @@ import { useApp, useObservable } from "../app-context.ts";
 import { errorWords } from "../client/error-words.ts";
 import { createObservable } from "../client/observable.ts";
 import type { App } from "../create-app.ts";
-import type { OutboxEntry } from "../session/outbox-entry.ts";
+import { isOf, type OutboxEntry } from "../session/outbox-entry.ts";
 import type { SessionState } from "../session/session-store.ts";
 import { emptyView } from "../session/session-view.ts";
 
@@ -135,11 +135,6 @@ const againMs = 2_000;
 /** Nothing of it is known yet, and that is no fault of its own. */
 function isToBeReadAgain({ status, view, error }: SessionState): boolean {
   return status === "failed" && view.messages.length === 0 && isRetryable(error);
-}
-
-function isOf(sessionId: string, newChatId: string) {
-  return (entry: OutboxEntry) =>
-    entry.sessionId === sessionId && (sessionId !== "" || entry.newChatId === newChatId);
 }
 
 function isGoing({ state }: OutboxEntry): boolean {

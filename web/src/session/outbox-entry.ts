@@ -64,6 +64,12 @@ export function writeOutgoing(store: TextStore, entries: readonly OutboxEntry[])
 
 type Kept = Omit<Outgoing, "generation"> & { readonly generation?: string };
 
+/** Which entries belong to a chat: by its session, or before it has one by the new chat's own id. */
+export function isOf(sessionId: string, newChatId: string) {
+  return (entry: Pick<Outgoing, "sessionId" | "newChatId">): boolean =>
+    entry.sessionId === sessionId && (sessionId !== "" || entry.newChatId === newChatId);
+}
+
 /** Whether it brings a message of the user that the view will show under its request_id. */
 export function hasMessage({ type }: Pick<Outgoing, "type">): boolean {
   return type === RequestType.MESSAGE || type === RequestType.EDIT;

@@ -4,6 +4,7 @@ import { createObservable, type Observable } from "../client/observable.ts";
 import type { TextStore } from "../client/stored.ts";
 import {
   hasMessage,
+  isOf,
   type OutboxEntry,
   type Outgoing,
   readOutgoing,
@@ -16,8 +17,8 @@ import type { TabStream } from "./tab-stream.ts";
 export interface Outbox {
   readonly entries: Observable<readonly OutboxEntry[]>;
   /**
-   * Begins to send; what has no request_id gets one. Of the messages of a chat without a session the first opens
-   * one, and the others wait for it.
+   * Sends; what has no request_id gets one. The messages of a chat go one after another, each when the server has
+   * the one before; in a chat without a session the first opens one, and the others wait for it.
    */
   send(outgoing: Partial<Outgoing>): string;
   /** The session that a chat has become; undefined where it has not been opened. */
@@ -65,14 +66,17 @@ export function createOutbox(options: OutboxOptions): Outbox {
   function drop(requestId: string): void {
     const dropped = entries.get().find((entry) => entry.requestId === requestId);
     put(entries.get().filter((entry) => entry !== dropped));
-    if (dropped?.sessionId !== "") return;
-    const next = openerOf(dropped.newChatId);
-    if (next?.state === "sending" && !sending.has(next.requestId)) void deliver(next);
+    if (dropped !== undefined) deliverNext(dropped);
   }
 
-  /** What opens the chat's session: its first message. */
-  function openerOf(newChatId: string): OutboxEntry | undefined {
-    return entries.get().find((entry) => entry.sessionId === "" && entry.newChatId === newChatId);
+  /** Sends what is due in a chat: its messages go one after another, for calls beside each other may overtake. */
+  function deliverNext({ sessionId, newChatId }: Pick<Outgoing, "sessionId" | "newChatId">): void {
+    const ofChat = entries.get().filter(isOf(sessionId, newChatId));
+    const next = ofChat.find(({ state }) => state === "sending");
+    if (next === undefined || sending.has(next.requestId)) return;
+    // What is to open the session comes before all others, also while nobody knows what became of it.
+    if (sessionId === "" && next !== ofChat[0]) return;
+    void deliver(next);
   }
 
   /** The chat has a session: what waited for it goes there. */
@@ -80,10 +84,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const { newChatId, sessionId } = opener;
     opened.set(newChatId, sessionId);
     onOpened(opener);
-    for (let next = openerOf(newChatId); next !== undefined; next = openerOf(newChatId)) {
+    for (const { requestId } of entries.get().filter(isOf("", newChatId))) {
       // The session has its settings by now.
-      const waiting = change(next.requestId, { ...noSettings, sessionId });
-      if (waiting !== undefined) void deliver(waiting);
+      change(requestId, { ...noSettings, sessionId });
     }
   }
 
@@ -130,16 +133,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
       change(requestId, { state, error: error instanceof TurnError ? error.cause : error });
     } finally {
       sending.delete(requestId);
+      deliverNext({ sessionId: sessionId || turn.sessionId, newChatId: "" });
     }
   }
 
   function begin(outgoing: Outgoing): void {
     const entry = { ...outgoing, state: "sending", sequence: 0n, error: undefined } as const;
-    const { requestId, sessionId, newChatId } = entry;
     // One that is sent again keeps its place: it may be what others wait for.
-    if (change(requestId, entry) === undefined) put([...entries.get(), entry]);
-    const opener = sessionId === "" ? openerOf(newChatId) : undefined;
-    if (opener === undefined || opener.requestId === requestId) void deliver(outgoing);
+    if (change(entry.requestId, entry) === undefined) put([...entries.get(), entry]);
+    deliverNext(entry);
   }
 
   const outbox: Outbox = {
