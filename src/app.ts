@@ -32,6 +32,7 @@ import { createOpenCalls } from "./service/open-calls.ts";
 import { mountPages } from "./service/pages.ts";
 import { createPublicStreams } from "./service/public-streams.ts";
 import { createRefusalRecorder } from "./service/refused-calls.ts";
+import { lowerContentType } from "./service/request-headers.ts";
 import { setAnswerHeaders } from "./service/response-headers.ts";
 import { isOpenEnded, mountServices } from "./service/services.ts";
 import { watchStorageHealth } from "./service/storage-health.ts";
@@ -169,6 +170,7 @@ export async function buildApp(config: Config, overrides: AppOverrides = {}): Pr
   const stopping = new AbortController();
   const shutdown = new AbortController();
   setAnswerHeaders(fastify);
+  lowerContentType(fastify);
   endAnsweredEarly(fastify);
   guardRequests(fastify, config, onRefusedCall);
   await allowOrigins(fastify, config.corsOrigins);

@@ -77,12 +77,18 @@ export async function mountRpcs(fastify: FastifyInstance, options: MountOptions)
   // The handlers read the bodies themselves; this holds for the routes below alone.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+  const { peerOf, onRefusedCall } = options;
   fastify.setErrorHandler((thrown, request, reply) => {
+    const rpc = binary.get(request.routeOptions.url ?? "")?.connect.method;
+    if (rpc && isMediaTypeError(thrown)) {
+      const refusal = toConnectError(unknownTypeOf(request, rpc));
+      onRefusedCall(request, refusal);
+      return sendProtocolError(request.headers, reply, refusal, 415);
+    }
     const { error, unexpected } = toCallError(thrown);
     if (unexpected) options.report({ rpc: request.url, requestId: request.id, error: thrown });
     return sendProtocolError(request.headers, reply, error);
   });
-  const { peerOf, onRefusedCall } = options;
   for (const [path, { connect, grpc }] of binary) {
     const inJson = json.get(path)?.connect ?? connect;
     const forms = { binary: connect, json: inJson, grpc, peerOf, onRefusedCall };
@@ -255,8 +261,16 @@ function refusalOf(
   if (request.method !== "POST") {
     return { status: 405, error: methodNotAllowed(url, request.method, method) };
   }
-  const { "content-type": contentType = "" } = request.headers;
-  return { status, error: contentTypeUnknown(url, contentType, method) };
+  return { status, error: unknownTypeOf(request, method) };
+}
+
+function unknownTypeOf(request: FastifyRequest, method: DescMethod): ChatError {
+  return contentTypeUnknown(urlOf(request), request.headers["content-type"] ?? "", method);
+}
+
+/** Of a content type that is none Fastify does not come to the route's handler. */
+function isMediaTypeError(thrown: unknown): boolean {
+  return (thrown as { code?: unknown }).code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
 }
 
 /** A Host that makes no URL, and a message in the query that is no base64, are thrown as INTERNAL by Connect. */

@@ -5,6 +5,7 @@ import * as connect from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@connectrpc/connect/protocol-grpc";
 import * as grpcWeb from "@connectrpc/connect/protocol-grpc-web";
 import type { FastifyReply } from "fastify";
+import { withPlainMessage } from "./grpc-message.ts";
 import { copyHeaders } from "./response-headers.ts";
 import { sendTrailersOnly } from "./trailers-only.ts";
 
@@ -22,7 +23,7 @@ export function sendProtocolError(
   const contentType = headers["content-type"] ?? "";
   if (grpc.contentTypeRegExp.test(contentType)) return sendTrailers(reply, contentType, error);
   if (grpcWeb.contentTypeRegExp.test(contentType)) {
-    const status = grpc.setTrailerStatus(new Headers(), error);
+    const status = statusOf(error);
     return reply
       .code(200)
       .headers({ ...Object.fromEntries(status), "content-type": contentType })
@@ -43,12 +44,16 @@ export function sendProtocolError(
     .send(Buffer.from(connect.errorToJsonBytes(error, undefined)));
 }
 
+function statusOf(error: ConnectError): Headers {
+  return withPlainMessage(grpc.setTrailerStatus(new Headers(), error));
+}
+
 /** gRPC's status, as "Trailers-Only" where that can be: Fastify's own replies end with an empty DATA frame. */
 function sendTrailers(reply: FastifyReply, contentType: string, error: ConnectError): FastifyReply {
   reply.hijack();
   copyHeaders(reply);
   reply.raw.on("error", () => undefined);
-  const status = grpc.setTrailerStatus(new Headers(), error);
+  const status = statusOf(error);
   if (sendTrailersOnly(reply.raw, new Headers({ "content-type": contentType }), status))
     return reply;
   reply.raw.writeHead(200, { "content-type": contentType });

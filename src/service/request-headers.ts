@@ -1,8 +1,20 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
+import type { FastifyInstance } from "fastify";
 import type { ChatError } from "../chat/errors.ts";
 import { credentialRepeated, metadataInvalid, timeoutInvalid } from "./request-errors.ts";
+
+/**
+ * Writes the content type of every request in lower case, in which all that looks at it compares it: it is the same
+ * in any (RFC 9110 section 8.3.1), its parameters, of which ours has only charset, too. To be called before anything answers.
+ */
+export function lowerContentType(fastify: FastifyInstance): void {
+  fastify.addHook("onRequest", async ({ raw: { headers } }) => {
+    const contentType = headers["content-type"];
+    if (contentType !== undefined) headers["content-type"] = contentType.toLowerCase();
+  });
+}
 
 /** A timer that is set further ahead fires at once (Node, setTimeout). */
 const timerMsMax = 2_147_483_647;

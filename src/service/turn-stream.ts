@@ -18,7 +18,7 @@ import {
   turnFailure,
 } from "./convert.ts";
 import { requireSessionId, toTurnRequest } from "./turn-request.ts";
-import { isSessionGone } from "./unless-deleted.ts";
+import { isDeletion, isSessionGone, toDeletion } from "./unless-deleted.ts";
 import { validateChatRequest } from "./validate.ts";
 
 /** What the streams of turns and of sessions need to know. */
@@ -108,8 +108,8 @@ export async function startTurn(
 }
 
 /**
- * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error; a
- * deletion has told itself by `session_deleted`.
+ * What a reader gets, as responses. When the session's log fails, an unrecorded ERROR and then that error; when the
+ * session is deleted `session_deleted`, unrecorded for a reader that had not come to it in the log.
  */
 export async function* turnResponses(
   options: StreamOptions,
@@ -117,14 +117,19 @@ export async function* turnResponses(
   reader: SessionReader,
   totals: ChatTotals,
 ): AsyncIterable<ChatResponseInit> {
+  let isToldDeleted = false;
   try {
     for await (const event of reader) {
       totals.add(event);
+      isToldDeleted ||= isDeletion(event, sessionId);
       yield toChatResponse(sessionId, epoch, event);
     }
   } catch (error) {
-    if (error instanceof ChatError && !isSessionGone(error)) {
-      yield toErrorEvent(error, { sessionId, turnId, now: options.now() });
+    const now = options.now();
+    if (!isSessionGone(error)) {
+      if (error instanceof ChatError) yield toErrorEvent(error, { sessionId, turnId, now });
+    } else if (!isToldDeleted) {
+      yield toDeletion(sessionId, now);
     }
     throw error;
   }

@@ -7,6 +7,7 @@ import { noteSession } from "./call-facts.ts";
 import { callerOf } from "./caller.ts";
 import { type ChatResponseInit, toChatResponse, toErrorEvent, toLiveUpdate } from "./convert.ts";
 import { mergeResponses, type StreamOptions, setStreamHeaders } from "./turn-stream.ts";
+import { isDeletion, isSessionGone, toDeletion } from "./unless-deleted.ts";
 import { validateWatch } from "./validate.ts";
 
 /** Everything that happens in a session, or to the caller's sessions; silence is filled with HEARTBEATs. */
@@ -35,8 +36,12 @@ async function* watched(
   const { sessionId } = request;
   const call = callOf(context, trustStreamReset);
   let epoch = 1;
+  let isWatching = false;
+  let isToldDeleted = false;
   try {
     for await (const item of engine.watchSession(callerOf(context), request, call)) {
+      isWatching = true;
+      isToldDeleted ||= isDeletion(item, sessionId);
       if (item.type !== "live_update") {
         yield toChatResponse(sessionId, epoch, item);
       } else if (item.updateType === "watching") {
@@ -51,6 +56,7 @@ async function* watched(
     if (error instanceof ChatError && error.reason === "STORAGE_UNAVAILABLE") {
       yield toErrorEvent(error, { sessionId, now: now() });
     }
+    if (isWatching && isSessionGone(error) && !isToldDeleted) yield toDeletion(sessionId, now());
     throw error;
   }
 }
