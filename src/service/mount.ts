@@ -1,19 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  type ConnectRouterOptions,
-  type ContextValues,
-  createConnectRouter,
-  createContextValues,
-  createServiceImplSpec,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
-  compressionGzip,
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
@@ -24,15 +14,10 @@ import { requestIdKey } from "./caller.ts";
 import { toCallError, toConnectError } from "./convert-errors.ts";
 import { authChallenge, type Peer, peerKey } from "./gate.ts";
 import { closeSignal, headersOf } from "./grpc/context.ts";
-import { createGrpcHandler, type GrpcHandler } from "./grpc/handler.ts";
+import type { GrpcHandler } from "./grpc/handler.ts";
 import { createGrpcReply } from "./grpc/reply.ts";
 import { withPlainMessage } from "./grpc-message.ts";
-import {
-  clientSignalKey,
-  createReadErrorGate,
-  createReadErrorInterceptor,
-} from "./interceptors/explain-read-errors.ts";
-import type { UnexpectedError } from "./interceptors/translate-errors.ts";
+import { clientSignalKey } from "./interceptors/explain-read-errors.ts";
 import { sendProtocolError } from "./protocol-errors.ts";
 import type { RecordRefusal } from "./refused-calls.ts";
 import { readBody, requestBodyKey } from "./request-body.ts";
@@ -46,18 +31,14 @@ import {
 } from "./request-errors.ts";
 import { checkHeaders, isBase64 } from "./request-headers.ts";
 import { copyHeaders } from "./response-headers.ts";
-import { strictJson } from "./strict-json.ts";
+import { createHandlers, type HandlerOptions } from "./rpc-handlers.ts";
 import { failedAtOnce, sendTrailersOnly } from "./trailers-only.ts";
 import { wholeMessages } from "./whole-messages.ts";
 
 /** JSON may write each byte of a text as six characters (`\\u0000`). */
 const jsonBytesPerByte = 6;
 
-export type MountOptions = Omit<ConnectRouterOptions, "readMaxBytes" | "jsonOptions"> & {
-  routes: (router: ConnectRouter) => void;
-  /** How large a message is read, decompressed, bytes of its binary form. */
-  requestBytesMax: number;
-  report: (error: UnexpectedError) => void;
+export type MountOptions = HandlerOptions & {
   peerOf: (request: FastifyRequest) => Peer;
   onRefusedCall: RecordRefusal;
 };
@@ -71,13 +52,13 @@ export type MountOptions = Omit<ConnectRouterOptions, "readMaxBytes" | "jsonOpti
  * With the default MESSAGE_BYTES_MAX each is at most 1.2 MiB, and 7 MiB for the first three of JSON.
  */
 export async function mountRpcs(fastify: FastifyInstance, options: MountOptions): Promise<void> {
+  const { peerOf, onRefusedCall, ...handlerOptions } = options;
   const { requestBytesMax } = options;
-  const binary = createHandlers(options, requestBytesMax);
-  const json = createHandlers(options, jsonBytesPerByte * requestBytesMax);
+  const binary = createHandlers(handlerOptions, requestBytesMax);
+  const json = createHandlers(handlerOptions, jsonBytesPerByte * requestBytesMax);
   // The handlers read the bodies themselves; this holds for the routes below alone.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
-  const { peerOf, onRefusedCall } = options;
   fastify.setErrorHandler((thrown, request, reply) => {
     const rpc = binary.get(request.routeOptions.url ?? "")?.connect.method;
     if (rpc && isMediaTypeError(thrown)) {
@@ -94,56 +75,6 @@ export async function mountRpcs(fastify: FastifyInstance, options: MountOptions)
     const forms = { binary: connect, json: inJson, grpc, peerOf, onRefusedCall };
     fastify.all(path, (request, reply) => answer(forms, request, reply));
   }
-}
-
-/** The handlers of an RPC: ours for native gRPC with protobuf over HTTP/2, Connect's for the rest. */
-type Handlers = { readonly connect: UniversalHandler; readonly grpc: GrpcHandler };
-
-/** The handlers of each RPC, by its path. */
-function createHandlers(
-  {
-    routes,
-    requestBytesMax,
-    report,
-    peerOf: _peerOf,
-    onRefusedCall: _onRefusedCall,
-    interceptors = [],
-    requestGate,
-    ...others
-  }: MountOptions,
-  readMaxBytes: number,
-): Map<string, Handlers> {
-  const explainErrors = createReadErrorGate({ bytesMax: requestBytesMax, report });
-  const handlerOptions: ConnectRouterOptions = {
-    acceptCompression: [compressionGzip],
-    ...others,
-    readMaxBytes,
-    interceptors: [createReadErrorInterceptor(requestBytesMax), ...interceptors],
-    async requestGate(context) {
-      explainErrors(context);
-      await requestGate?.(context);
-    },
-  };
-  const router = createConnectRouter(handlerOptions);
-  const grpc = new Map<DescMethod, GrpcHandler>();
-  const service: ConnectRouter["service"] = (desc, implementation, own) => {
-    for (const spec of Object.values(createServiceImplSpec(desc, implementation).methods)) {
-      const { method, impl } = spec;
-      const jsonOptions = strictJson(method.input, requestBytesMax);
-      router.rpc(method, impl as never, { ...own, jsonOptions });
-      grpc.set(method, createGrpcHandler(spec, { ...handlerOptions, ...own }));
-    }
-    return strict;
-  };
-  const strict: ConnectRouter = { ...router, service };
-  routes(strict);
-  return new Map(
-    router.handlers.map((connect) => {
-      const ours = grpc.get(connect.method);
-      if (!ours) throw new Error(`${connect.requestPath} was not mounted here`);
-      return [connect.requestPath, { connect, grpc: ours }];
-    }),
-  );
 }
 
 /** An RPC's handlers, by the form of its requests. */
