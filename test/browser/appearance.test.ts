@@ -104,3 +104,40 @@ for (const width of seededShare("width", [320, 390, 768, 1_280, 2_560], 2)) {
     }
   });
 }
+
+test("words in a table stay whole, and the table scrolls by itself", { skip }, async (t) => {
+  const app = await startApp(t);
+  const table = (columns: number) =>
+    `${"| A ".repeat(columns)}|\n${"|-".repeat(columns)}|\n${"| Authentication 41,285,123 ".repeat(columns)}|`;
+  const sessionId = await createSession(app, {
+    modelId: "scripted:say",
+    messages: [`${[2, 8, 60].map(table).join("\n\n")}\n\nThe end.`],
+  });
+  const viewport = { width: 390, height: 844 };
+  const page = await (await openBrowser(t, app, { viewport })).open(`/s/${sessionId}`);
+  await untilReply(page, "The end.");
+  const lines = await page.locator(".markdown td").evaluateAll((cells) => {
+    const linesOf = (cell: Element) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return new Set([...range.getClientRects()].map(({ top }) => top)).size;
+    };
+    return [...new Set(cells.map(linesOf))];
+  });
+  // Two words: one line where there is room, and else a line for each.
+  assert.deepEqual(
+    lines.filter((count) => count > 2),
+    [],
+  );
+  const scrolled = await page
+    .locator(".table-scroll")
+    .evaluateAll((boxes) => boxes.map((box) => box.scrollWidth > box.clientWidth));
+  assert.deepEqual(scrolled, [false, true, true]);
+  const overflow = await page.evaluate(() => [
+    document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    ...[...document.querySelectorAll(".conversation")].map(
+      (each) => each.scrollWidth - each.clientWidth,
+    ),
+  ]);
+  assert.deepEqual(overflow, [0, 0]);
+});

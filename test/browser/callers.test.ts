@@ -4,7 +4,7 @@ import type { Page, Request } from "playwright-core";
 import { callJson } from "../support/app.ts";
 import { bearer, startAuthApp, untilStatus } from "../support/auth.ts";
 import type { TestKey } from "../support/keys.ts";
-import { messageField, openBrowser, say, skip } from "./browser.ts";
+import { chooseModel, messageField, openBrowser, say, skip } from "./browser.ts";
 
 const expectErrors = /401|ERR_|Failed to load resource/;
 const keyField = (page: Page) => page.getByLabel("API key or token");
@@ -78,10 +78,9 @@ test("a call of the key before that is refused late leaves the new key alone", {
     await route.continue();
   });
   const asked = page.waitForRequest(/UpdateSession/);
-  await page.getByRole("link", { name: "Plans", exact: true }).hover();
-  await page.getByRole("button", { name: "Rename “Plans”" }).click();
-  await page.getByRole("textbox", { name: "Title" }).fill("Better plans");
-  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: "Plans", exact: true }).click();
+  await page.getByRole("heading", { level: 1, name: "Plans" }).waitFor();
+  await chooseModel(page, "scripted:say");
   await asked;
   app.keys.revoke(app.alice);
   await page.getByText("The server does not accept this key.").waitFor();
@@ -90,10 +89,56 @@ test("a call of the key before that is refused late leaves the new key alone", {
   const answered = page.waitForResponse(/UpdateSession/);
   letGo();
   assert.equal((await answered).status(), 401);
-  await page.getByText("“Plans” was not renamed.").waitFor();
+  // What is told from now on comes after what was told before.
+  await page.getByRole("link", { name: "Plans", exact: true }).hover();
+  await page.getByRole("button", { name: "Delete “Plans”" }).click();
+  await page.getByRole("button", { name: "Undo" }).waitFor();
+  assert.deepEqual(await page.locator(".notice > span").allTextContents(), [
+    "“Plans” will be deleted.",
+  ]);
+  await page.getByRole("button", { name: "Undo" }).click();
   assert.equal(await keyField(page).count(), 0);
   await page.reload();
   await page.getByRole("link", { name: "Plans", exact: true }).waitFor();
+});
+
+test("what one caller has begun tells the next one nothing, and leads them nowhere", {
+  skip,
+}, async (t) => {
+  const app = await startAuthApp(t);
+  await callJson(app, "CreateSession", { title: "Plans" }, bearer(app.alice));
+  await callJson(app, "CreateSession", { title: "Of Bob" }, bearer(app.bob));
+  const page = await (await openBrowser(t, app, { expectErrors })).open();
+  await signIn(page, app.alice);
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  app.defer(() => letGo());
+  await page.route(/UpdateSession|ForkSession/, async (route) => {
+    await held;
+    await route.continue().catch(() => undefined);
+  });
+  const forks = page.waitForRequest(/ForkSession/);
+  const renames = page.waitForRequest(/UpdateSession/);
+  await page.getByRole("link", { name: "Plans", exact: true }).hover();
+  await page.getByRole("button", { name: "Fork “Plans”" }).click();
+  await page.getByRole("button", { name: "Rename “Plans”" }).click();
+  await page.getByRole("textbox", { name: "Title" }).fill("Better plans");
+  await page.keyboard.press("Enter");
+  await Promise.all([forks, renames]);
+  app.keys.revoke(app.alice);
+  await page.getByText("The server does not accept this key.").waitFor();
+  await signIn(page, app.bob);
+  await page.getByRole("link", { name: "Of Bob", exact: true }).waitFor();
+  const ends = Promise.all([forks, renames].map(async (call) => (await call).response()));
+  letGo();
+  await ends;
+  // What is told from now on comes after what was told before.
+  await page.getByRole("link", { name: "Of Bob", exact: true }).hover();
+  await page.getByRole("button", { name: "Delete “Of Bob”" }).click();
+  await page.getByText("“Of Bob” will be deleted.").waitFor();
+  assert.deepEqual(await page.locator(".notice > span").allTextContents(), [
+    "“Of Bob” will be deleted.",
+  ]);
+  assert.match(page.url(), /\/$/);
 });
 
 test("of two keys the one that was sent last signs in, however long the first is tried", {
@@ -104,7 +149,7 @@ test("of two keys the one that was sent last signs in, however long the first is
   const page = await (await openBrowser(t, app, { expectErrors })).open();
   await keyField(page).waitFor();
   const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-  t.after(() => letGo());
+  app.defer(() => letGo());
   await page.route(/ListSessions/, async (route) => {
     if (isCallWith(route.request(), app.alice)) await held;
     await route.continue().catch(() => undefined);

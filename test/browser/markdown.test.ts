@@ -60,6 +60,22 @@ test("tables, lists, code and maths are laid out", { skip }, async (t) => {
   assert.match(await shown.innerText(), /a price of \$5 and \$6/);
 });
 
+test("blocks of HTML are shown as they were written, each by itself", { skip }, async (t) => {
+  const app = await startApp(t);
+  const list = "<ul>\n  <li>a</li>\n</ul>";
+  const sessionId = await createSession(app, {
+    modelId: "scripted:say",
+    messages: [
+      `Before\n\n<div>one</div>\n\n${list}\n\n- ${list.replaceAll("\n", "\n  ")}\n- b\n\nAfter`,
+    ],
+  });
+  const page = await (await openBrowser(t, app)).open(`/s/${sessionId}`);
+  await untilReply(page, "After");
+  const shown = await replies(page).locator(".markdown").innerText();
+  assert.match(shown, /^Before\n+<div>one<\/div>\n+<ul>\n {2}<li>a<\/li>\n<\/ul>\n/);
+  assert.equal(await replies(page).locator("li").first().innerText(), list);
+});
+
 test("what is laid out stays so while more of it is written", { skip }, async (t) => {
   const app = await startApp(t);
   const sessionId = await createSession(app, { modelId: "scripted:say" });

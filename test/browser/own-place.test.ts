@@ -111,6 +111,69 @@ test("what is written from right to left is laid out so", { skip }, async (t) =>
   assert.equal(await directionOf("dialog textarea"), "rtl");
 });
 
+test("each paragraph, item and cell goes by its own words, also beside footnotes", {
+  skip,
+}, async (t) => {
+  const app = await startApp(t);
+  const hebrew = "שלום עולם";
+  const text = `English is most of what stands here, by far.[^1]
+
+${hebrew}
+
+- English
+- ${hebrew} \`a\`
+  - nested
+
+> - ${hebrew}
+
+| ${hebrew} | 42 |
+|-|-|
+| English | ${hebrew} |
+
+[^1]: note`;
+  const sessionId = await createSession(app, { modelId: "scripted:say", messages: [text] });
+  const page = await (await openBrowser(t, app)).open(`/s/${sessionId}`);
+  await untilReply(page, "note");
+  const directions = await replies(page)
+    .locator(".markdown :is(p, li, blockquote, th, td)")
+    .evaluateAll((elements) =>
+      elements.map((element) => [
+        `${element.localName} ${element.textContent?.trim().split(/\s/)[0]}`,
+        getComputedStyle(element).direction,
+      ]),
+    );
+  assert.deepEqual(directions, [
+    ["p English", "ltr"],
+    ["p שלום", "rtl"],
+    ["li English", "ltr"],
+    ["li שלום", "rtl"],
+    ["li nested", "ltr"],
+    ["blockquote שלום", "rtl"],
+    ["li שלום", "rtl"],
+    ["th שלום", "rtl"],
+    ["th 42", "ltr"],
+    ["td English", "ltr"],
+    ["td שלום", "rtl"],
+    ["li note", "ltr"],
+    ["p note", "ltr"],
+  ]);
+  // The mark of an item has its room on the item's own side.
+  const rooms = await page
+    .locator(".markdown ul")
+    .first()
+    .evaluate((list) => {
+      const outer = list.getBoundingClientRect();
+      return [...list.children].map((item) => {
+        const { left, right } = item.getBoundingClientRect();
+        return [left - outer.left > 10, outer.right - right > 10];
+      });
+    });
+  assert.deepEqual(rooms, [
+    [true, false],
+    [false, true],
+  ]);
+});
+
 test("quotes within quotes, tasks and missing pages look as they should", { skip }, async (t) => {
   const app = await startApp(t, { expectErrors: /./ });
   const sessionId = await createSession(app, {

@@ -6,6 +6,7 @@ import {
   messageField,
   openBrowser,
   replies,
+  say,
   skip,
   untilIdle,
   untilReply,
@@ -83,4 +84,27 @@ test("on a phone the chat that is open is renamed and deleted in the list, and w
   await page.getByRole("button", { name: "Undo" }).tap();
   await page.getByRole("button", { name: "Open the list of chats" }).tap();
   await list.getByRole("link", { name: "New name", exact: true }).waitFor();
+});
+
+test("on a phone the buttons of a failed turn stand below its words", { skip }, async (t) => {
+  const app = await startApp(t, { expectErrors: /./ });
+  const browser = await openBrowser(t, app, phone);
+  for (const [modelId, buttons] of [
+    ["scripted:5x1!unavailable@2", ["Try again", "Continue"]],
+    ["scripted:5x1!unavailable@0", ["Try again"]],
+  ] as const) {
+    const sessionId = await createSession(app, { modelId });
+    const page = await browser.open(`/s/${sessionId}`);
+    await say(page, "Count");
+    const card = page.locator(".card");
+    for (const name of buttons) await card.getByRole("button", { name }).waitFor();
+    const words = await card.locator("div").boundingBox();
+    assert.ok(words && words.width > 250, `${modelId}: ${words?.width} pixels for the words`);
+    for (const name of buttons) {
+      const button = await card.getByRole("button", { name }).boundingBox();
+      assert.ok(button && button.y >= words.y + words.height, `${modelId}: ${name}`);
+    }
+    // What the page says in its own words is not said again in the server's.
+    assert.equal(await card.locator("p").count(), 1, modelId);
+  }
 });

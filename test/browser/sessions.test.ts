@@ -54,6 +54,36 @@ test("a deleted chat comes back by Undo, and is still there", { skip }, async (t
   assert.equal(await exists(app, sessionId), true);
 });
 
+test("a title that is written from the right leaves the words around it as they are", {
+  skip,
+}, async (t) => {
+  const app = await startApp(t);
+  const title = "\u202ekeep \u05d0\u05d1";
+  await createSession(app, { modelId: "scripted:say", title });
+  const page = await (await openBrowser(t, app)).open();
+  await page.locator(".session-item").hover();
+  await page.getByRole("button", { name: "Delete" }).click();
+  const notice = page.locator(".notice");
+  await notice.getByText("will be deleted.").waitFor();
+  const named = notice.getByText(title, { exact: true });
+  assert.equal(await named.evaluate((element) => getComputedStyle(element).unicodeBidi), "isolate");
+  const order = await notice.evaluate((element, inside) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const lefts: Record<string, number> = {};
+    while (walker.nextNode()) {
+      const range = document.createRange();
+      range.selectNodeContents(walker.currentNode);
+      const text = walker.currentNode.textContent ?? "";
+      lefts[text === inside ? "title" : text] = range.getBoundingClientRect().left;
+    }
+    return Object.entries(lefts)
+      .sort(([, a], [, b]) => a - b)
+      .map(([text]) => text);
+  }, title);
+  assert.equal(order[0], "“");
+  assert.equal(order[1], "title");
+});
+
 test("without Undo it is deleted after a while", { skip }, async (t) => {
   const app = await startApp(t);
   const sessionId = await createSession(app, { modelId: "scripted:say", title: "Go" });

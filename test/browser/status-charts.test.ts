@@ -8,7 +8,7 @@ test("every chart of /status shows what happened since it was opened", { skip },
   await browser.context.clock.install();
   const page = await browser.open("/status");
   const chart = (words: RegExp) => page.getByRole("img", { name: words });
-  for (const title of ["Turns", "Tokens out", "Errors"]) {
+  for (const title of ["Requests", "Tokens out", "Refused or failed"]) {
     await chart(new RegExp(`^${title} over the last two minutes, now 0 `)).waitFor();
   }
   const sessionId = await createSession(app, { modelId: "scripted:500x1" });
@@ -18,9 +18,9 @@ test("every chart of /status shows what happened since it was opened", { skip },
   await callJson(app, "UpdateSession", { sessionId, modelId: "scripted:1000x50" });
   const running = callJson(app, "SendMessage", { sessionId, message: "Three" });
   await page.clock.fastForward(2_500);
-  await chart(/^Turns over .* now [1-9]\d* a minute/).waitFor();
+  await chart(/^Requests over .* now [1-9]\d* a minute/).waitFor();
   await chart(/^Tokens out over .* now [1-9]\d* a second/).waitFor();
-  await chart(/^Errors over .* now [1-9]\d* a minute/).waitFor();
+  await chart(/^Refused or failed over .* now [1-9]\d* a minute/).waitFor();
   await chart(/^First chunk over .* now \d+\.\d\d s on average/).waitFor();
   await page.clock.fastForward(2_500);
   await chart(/^Running turns over .* now 1/).waitFor();

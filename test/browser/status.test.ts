@@ -9,15 +9,21 @@ test("/status shows what the server does, and goes on showing it", { skip }, asy
   const page = await browser.open("/status");
   await page.getByText(/^Up for /).waitFor();
   await page.getByRole("img", { name: /^Open streams over the last two minutes, now 1/ }).waitFor();
-  const turns = page
+  const requests = page
     .locator("dl div")
-    .filter({ hasText: /^Turns/ })
+    .filter({ hasText: /^Requests/ })
     .locator("dd");
-  await turns.filter({ hasText: /^0$/ }).waitFor();
+  await requests.filter({ hasText: /^0$/ }).waitFor();
   await createSession(app, { modelId: "scripted:3x1", messages: ["One", "Two"] });
   await page.clock.fastForward(2_500);
-  await turns.filter({ hasText: /^2$/ }).waitFor();
-  for (const chart of ["Running turns", "Turns", "First chunk", "Tokens out", "Errors"]) {
+  await requests.filter({ hasText: /^2$/ }).waitFor();
+  for (const chart of [
+    "Running turns",
+    "Requests",
+    "First chunk",
+    "Tokens out",
+    "Refused or failed",
+  ]) {
     await page.getByRole("img", { name: new RegExp(`^${chart} over`) }).waitFor();
   }
 });

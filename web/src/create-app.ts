@@ -14,10 +14,10 @@ import type { OutboxEntry } from "./session/outbox-entry.ts";
 import { createSessionStores } from "./session/session-stores.ts";
 import { createTabStream } from "./session/tab-stream.ts";
 import { titleFrom } from "./session/title.ts";
+import { createCallerActions } from "./sessions/caller-actions.ts";
 import { createDeletions } from "./sessions/deletions.ts";
 import { createListChanges } from "./sessions/list-changes.ts";
 import { blankSettings, createNewChat } from "./settings/new-chat.ts";
-import { createNotices } from "./ui/notices.ts";
 
 export type App = ReturnType<typeof createApp>;
 
@@ -29,7 +29,6 @@ export function createApp(window: Window) {
   const credential = createCredential(tabStore);
   const { origin } = window.location;
   const { chat, transport, trouble, tryToken } = createPageClient(origin, credential);
-  const notices = createNotices();
   const connection = createObservable<ConnectionChange>({ state: "closed" });
   const queries = new QueryClient({
     defaultOptions: {
@@ -77,7 +76,14 @@ export function createApp(window: Window) {
   const newChat = createNewChat(tabStore, randomId);
   const location = createPageLocation(window, newChatRoute);
   const drafts = createDrafts(browserStore);
-  const deletions = createDeletions({ chat, credential, notices, store: browserStore, window });
+  let actions = actionsOfCaller();
+  const deletions = createDeletions({
+    chat,
+    credential,
+    notices: () => actions.notices,
+    store: browserStore,
+    window,
+  });
 
   /** A new chat that has begun stays the one that it is; any other "/" is the one that is about to begin. */
   function newChatRoute(keptId = ""): Route {
@@ -88,13 +94,20 @@ export function createApp(window: Window) {
     return { page: "chat", sessionId: "", newChatId };
   }
 
+  function actionsOfCaller() {
+    const reload = (sessionId: string) =>
+      Promise.all([listChanges.refresh(), sessions.loadInfo(sessionId)]);
+    return createCallerActions({ chat, trouble, location, reload });
+  }
+
   /** Forgets what this tab has read and not sent; the credential stays as it is. */
   function forgetTab(): void {
     outbox.clear();
     newChat.set(blankSettings);
     sessions.clear();
     queries.clear();
-    notices.clear();
+    actions.close();
+    actions = actionsOfCaller();
   }
 
   /** Forgets what all tabs of the browser share. */
@@ -118,7 +131,16 @@ export function createApp(window: Window) {
     queries,
     credential,
     location,
-    notices,
+    // Those of the caller who is here when a component asks.
+    get notices() {
+      return actions.notices;
+    },
+    get forks() {
+      return actions.forks;
+    },
+    get renames() {
+      return actions.renames;
+    },
     connection,
     tabStream,
     sessions,

@@ -1,3 +1,4 @@
+import { ChatRequest_Type as RequestType } from "../../../src/gen/chat/chat_pb.ts";
 import { errorWords, mayWorkLater } from "../client/error-words.ts";
 import { hasMessage, type OutboxEntry } from "../session/outbox-entry.ts";
 import { Icon } from "../ui/icon.tsx";
@@ -18,6 +19,7 @@ export function OutgoingRow({ entry, chat }: { entry: OutboxEntry; chat: Chat })
       )}
       {state === "sending" && entry.error !== undefined && (
         <p className="queued" role="status">
+          {waitingWords(entry)}
           {errorWords(entry.error)} Trying again…{" "}
           <button type="button" className="quiet" onClick={() => chat.withdraw(entry.requestId)}>
             Withdraw
@@ -28,6 +30,24 @@ export function OutgoingRow({ entry, chat }: { entry: OutboxEntry; chat: Chat })
       {(state === "refused" || state === "unknown") && <Undelivered entry={entry} chat={chat} />}
     </>
   );
+}
+
+/** What an entry is called where its row does not show it, and what is done to it. */
+const named: Readonly<Partial<Record<RequestType, readonly [subject: string, done: string]>>> = {
+  [RequestType.EDIT]: ["Your edit", "sent"],
+  [RequestType.REGENERATE]: ["Another reply", "asked for"],
+  [RequestType.CONTINUE]: ["The rest of the reply", "asked for"],
+};
+
+function waitingWords({ type }: OutboxEntry): string {
+  const [subject, done] = named[type] ?? [];
+  return subject === undefined ? "" : `${subject} is being ${done}. `;
+}
+
+function undeliveredWords({ type, state }: OutboxEntry): string {
+  const [subject = "This", done = "sent"] = named[type] ?? [];
+  if (state === "unknown") return `${subject} may not have been ${done}`;
+  return named[type] === undefined ? "Not sent" : `${subject} was not ${done}`;
 }
 
 function isGoing({ state }: OutboxEntry): boolean {
@@ -41,7 +61,7 @@ function Undelivered({ entry, chat }: { entry: OutboxEntry; chat: Chat }) {
     <div className="card" data-tone="error" role="alert">
       <Icon name="alert" />
       <div>
-        <strong>{isUnknown ? "This may not have been sent" : "Not sent"}</strong>
+        <strong>{undeliveredWords(entry)}</strong>
         <p>{errorWords(entry.error)}</p>
         {isUnknown && <p className="small">You can safely send it again: it is answered once.</p>}
       </div>

@@ -1,4 +1,4 @@
-import { finishWords } from "../session/finish-words.ts";
+import { finishWords, wordsOfServer } from "../session/finish-words.ts";
 import { canContinue, type MessageView } from "../session/session-view.ts";
 import { usageWords } from "./usage-words.ts";
 import type { Chat } from "./use-chat.ts";
@@ -15,6 +15,7 @@ export function ReplyEnd({
 }) {
   if (message.state === "streaming") return null;
   const words = finishWords(message.finishReason, message.errorReason);
+  const more = wordsOfServer(message.errorReason, message.errorMessage);
   const mayContinue = isLast && !chat.isBusy && canContinue(message);
   const isError = message.errorReason !== "";
   return (
@@ -28,7 +29,7 @@ export function ReplyEnd({
           <div>
             <strong>{words.title}</strong>
             <p>{words.detail}</p>
-            {message.errorMessage !== "" && <p className="small">{message.errorMessage}</p>}
+            {more !== "" && <p className="small">{more}</p>}
           </div>
           {isError && isLast && !chat.isBusy && (
             <button type="button" onClick={() => chat.regenerate(message.id)}>

@@ -1,5 +1,5 @@
 import { FinishReason } from "../../../src/gen/chat/chat_pb.ts";
-import { finishWords } from "../session/finish-words.ts";
+import { finishWords, wordsOfServer } from "../session/finish-words.ts";
 import type { FailedTurn } from "../session/session-view.ts";
 import { Icon } from "../ui/icon.tsx";
 
@@ -29,6 +29,7 @@ export function FailedRow({
 }) {
   const { finishReason, errorReason, errorMessage } = failed;
   const words = finishWords(finishReason, errorReason);
+  const more = words && wordsOfServer(errorReason, errorMessage);
   const isCalm = finishReason === FinishReason.CANCELLED;
   return (
     <div className="card" data-tone={isCalm ? "calm" : "error"} role={isCalm ? "note" : "alert"}>
@@ -38,7 +39,7 @@ export function FailedRow({
           {isCalm ? "Stopped before a reply came" : (words?.title ?? "No reply came")}
         </strong>
         {!isCalm && <p>{words?.detail ?? errorMessage}</p>}
-        {errorReason !== "" && <p className="small">{errorMessage}</p>}
+        {errorReason !== "" && more && <p className="small">{more}</p>}
       </div>
       <button type="button" onClick={onRegenerate}>
         Try again

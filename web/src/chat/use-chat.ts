@@ -150,8 +150,11 @@ function createDraft({ drafts, newChat }: App, sessionId: string, newChatId: str
 }
 
 function createActions(app: App, sessionId: string, newChatId: string) {
-  const { chat, outbox, location, notices, newChat } = app;
-  const report = (error: unknown) => notices.tell({ text: errorWords(error), tone: "error" });
+  const { chat, forks, outbox, notices, newChat } = app;
+  const reportThat = (failed: string) => (error: unknown) =>
+    void notices.tell({ text: `${failed} ${errorWords(error)}`, tone: "error" });
+  const reportStop = reportThat("The reply was not stopped.");
+  const reportWithdrawal = reportThat("The message was not withdrawn.");
   const again = (type: RequestType) => (messageId: string) =>
     void outbox.send({ sessionId, type, messageId });
   return {
@@ -171,15 +174,11 @@ function createActions(app: App, sessionId: string, newChatId: string) {
         turnId === undefined
           ? entries.filter(isGoing).map(({ requestId }) => outbox.cancel(requestId))
           : [chat.session(sessionId).cancelTurn({ turnId })];
-      Promise.all(cancelled).catch(report);
+      Promise.all(cancelled).catch(reportStop);
     },
-    cancel: (turnId: string) => void chat.session(sessionId).cancelTurn({ turnId }).catch(report),
-    fork: (upToMessageId: string) =>
-      void chat
-        .session(sessionId)
-        .fork({ upToMessageId })
-        .then((forked) => location.go({ page: "chat", sessionId: forked.sessionId }))
-        .catch(report),
+    cancel: (turnId: string) =>
+      void chat.session(sessionId).cancelTurn({ turnId }).catch(reportWithdrawal),
+    fork: (upToMessageId: string) => forks.begin({ sessionId, upToMessageId }),
     sendAgain: outbox.sendAgain,
     discard(requestId: string) {
       const entry = outbox.entries.get().find((each) => each.requestId === requestId);
@@ -189,6 +188,6 @@ function createActions(app: App, sessionId: string, newChatId: string) {
       const { modelId, systemInstruction, generation } = entry;
       newChat.set({ modelId, systemInstruction, generation });
     },
-    withdraw: (requestId: string) => void outbox.cancel(requestId).catch(report),
+    withdraw: (requestId: string) => void outbox.cancel(requestId).catch(reportWithdrawal),
   };
 }

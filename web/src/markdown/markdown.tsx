@@ -1,7 +1,13 @@
 import { memo, useEffect, useMemo } from "react";
-import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
+import {
+  type Components,
+  defaultRehypePlugins,
+  defaultRemarkPlugins,
+  Streamdown,
+} from "streamdown";
 import { useObservable } from "../app-context.ts";
 import { CodeBlock } from "./code-block.tsx";
+import { htmlAsText, htmlClass } from "./html-as-text.ts";
 import { InlineCode } from "./inline-code.tsx";
 import { isTooNested } from "./is-too-nested.ts";
 import { loadMaths, mathsModule } from "./maths-module.ts";
@@ -10,6 +16,7 @@ import { SafeImage } from "./safe-image.tsx";
 import { SafeLink } from "./safe-link.tsx";
 import { Table } from "./table.tsx";
 import { TaskBox } from "./task-box.tsx";
+import { textDirections } from "./text-directions.ts";
 import { topBlocksOf } from "./top-blocks.ts";
 
 /**
@@ -41,6 +48,7 @@ export const Markdown = memo(function Markdown({
     <Streamdown
       className="markdown"
       components={components}
+      remarkPlugins={remarkPlugins}
       rehypePlugins={rehypePlugins}
       dir="auto"
       parseMarkdownIntoBlocksFn={topBlocksOf}
@@ -68,11 +76,17 @@ function useSteady(source: string, isStreaming: boolean): string {
 /** Maths is code by now: a dollar that is left is a dollar. */
 const remend = { katex: false };
 
+const remarkPlugins = [...Object.values(defaultRemarkPlugins), htmlAsText as never];
+
+const [sanitize, schema] = defaultRehypePlugins.sanitize as [never, { attributes: object }];
 const [harden] = defaultRehypePlugins.harden as [never];
 
 /** Without rehype-raw: HTML never becomes elements. */
 const rehypePlugins = [
-  defaultRehypePlugins.sanitize as never,
+  [
+    sanitize,
+    { ...schema, attributes: { ...schema.attributes, div: [["className", htmlClass]] } },
+  ] as never,
   [
     harden,
     {
@@ -86,6 +100,7 @@ const rehypePlugins = [
       imageBlockPolicy: "text-only",
     },
   ] as never,
+  textDirections as never,
 ];
 
 /** Plain elements, which the style sheet knows, in the place of Streamdown's own. */

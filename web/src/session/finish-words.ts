@@ -8,6 +8,22 @@ export function finishWords(finishReason: FinishReason, errorReason: string): Fi
   return byReason[errorReason] ?? byFinish[finishReason];
 }
 
+/** What the server says of an error, where that is more than our own words: an unknown reason, a number, a name. */
+export function wordsOfServer(errorReason: string, errorMessage: string): string {
+  const isSaid = byReason[errorReason] !== undefined && !/[\d"]/.test(errorMessage);
+  return isSaid ? "" : errorMessage;
+}
+
+const interrupted: FinishWords = {
+  title: "Interrupted",
+  detail: "The server stopped in mid reply. What had arrived is kept.",
+};
+
+const incomplete: FinishWords = {
+  title: "Broke off",
+  detail: "The model stopped without saying why. Continue, or ask again.",
+};
+
 const byFinish: Readonly<Partial<Record<FinishReason, FinishWords>>> = {
   [FinishReason.MAX_TOKENS]: {
     title: "Cut at its longest",
@@ -18,14 +34,8 @@ const byFinish: Readonly<Partial<Record<FinishReason, FinishWords>>> = {
     detail: "The provider's safety filter stopped this reply. Try other words.",
   },
   [FinishReason.CANCELLED]: { title: "Stopped", detail: "What had arrived is kept." },
-  [FinishReason.INTERRUPTED]: {
-    title: "Interrupted",
-    detail: "The server stopped in mid reply. What had arrived is kept.",
-  },
-  [FinishReason.INCOMPLETE]: {
-    title: "Broke off",
-    detail: "The model stopped without saying why. Continue, or ask again.",
-  },
+  [FinishReason.INTERRUPTED]: interrupted,
+  [FinishReason.INCOMPLETE]: incomplete,
   [FinishReason.TIMEOUT]: {
     title: "Took too long",
     detail: "The model was silent for longer than the server waits.",
@@ -38,6 +48,8 @@ const byFinish: Readonly<Partial<Record<FinishReason, FinishWords>>> = {
 };
 
 const byReason: Readonly<Record<string, FinishWords>> = {
+  SERVER_STOPPED: interrupted,
+  MODEL_INCOMPLETE: incomplete,
   MODEL_UNAVAILABLE: {
     title: "The model is unavailable",
     detail: "Its provider is down. Try again.",

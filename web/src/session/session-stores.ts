@@ -7,6 +7,8 @@ import {
 /** The sessions that this tab has shown lately, so that going back to one shows it at once. */
 export interface SessionStores {
   get(sessionId: string): SessionStore;
+  /** Reads a session's title and settings again, where it has been shown lately. */
+  loadInfo(sessionId: string): Promise<void>;
   clear(): void;
 }
 
@@ -25,6 +27,7 @@ export function createSessionStores(options: SessionStoreOptions): SessionStores
       if (stores.size > kept && oldest !== undefined) stores.delete(oldest);
       return store;
     },
+    loadInfo: async (sessionId) => stores.get(sessionId)?.loadInfo(),
     clear: () => stores.clear(),
   };
 }

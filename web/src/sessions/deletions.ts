@@ -22,7 +22,8 @@ export interface Deletions {
 export type DeletionsOptions = {
   chat: Pick<ChatClient, "session">;
   credential: Credential;
-  notices: Notices;
+  /** The notices of the caller of now. */
+  notices: () => Notices;
   /** Keeps what is still to be deleted when the page is closed. */
   store: TextStore;
   window: Pick<Window, "addEventListener" | "fetch" | "location">;
@@ -42,7 +43,7 @@ export function createDeletions(options: DeletionsOptions): Deletions {
     hidden.set(new Set([...hidden.get()].filter((each) => each !== sessionId)));
   }
 
-  async function perform(sessionId: string, title = ""): Promise<void> {
+  async function perform(sessionId: string, title = "", told = notices()): Promise<void> {
     if (running.has(sessionId)) return;
     waiting.delete(sessionId);
     running.add(sessionId);
@@ -51,25 +52,27 @@ export function createDeletions(options: DeletionsOptions): Deletions {
       await chat.session(sessionId).delete();
       due.remove(sessionId);
     } catch (error) {
-      fail(sessionId, title, error);
+      fail(sessionId, title, told, error);
     } finally {
       running.delete(sessionId);
     }
   }
 
-  function fail(sessionId: string, title: string, error: unknown): void {
+  function fail(sessionId: string, title: string, told: Notices, error: unknown): void {
     const { code } = ConnectError.from(error);
-    const name = title === "" ? "A chat" : `“${title}”`;
     if (code === Code.NotFound) {
       due.remove(sessionId);
     } else if (isRetryable(error)) {
       if (title !== "") {
-        notices.tell({ text: `${name} will be deleted once the server is back.`, tone: "info" });
+        told.tell({ title, text: "will be deleted once the server is back.", tone: "info" });
       }
     } else if (code !== Code.Unauthenticated) {
       due.remove(sessionId);
       show(sessionId);
-      notices.tell({ text: `${name} was not deleted. ${errorWords(error)}`, tone: "error" });
+      const text = `was not deleted. ${errorWords(error)}`;
+      told.tell(
+        title === "" ? { text: `A chat ${text}`, tone: "error" } : { title, text, tone: "error" },
+      );
     }
   }
 
@@ -124,16 +127,18 @@ export function createDeletions(options: DeletionsOptions): Deletions {
     hidden,
     remove({ sessionId, title, onUndo }) {
       if (waiting.has(sessionId)) return;
+      const told = notices();
       hidden.set(new Set([...hidden.get(), sessionId]));
       waiting.set(
         sessionId,
-        setTimeout(() => void perform(sessionId, title), undoMs),
+        setTimeout(() => void perform(sessionId, title, told), undoMs),
       );
       const run = () => {
         if (undo(sessionId)) onUndo?.();
       };
-      notices.tell({
-        text: `“${title}” will be deleted.`,
+      told.tell({
+        title,
+        text: "will be deleted.",
         tone: "info",
         ms: undoMs,
         action: { label: "Undo", run },

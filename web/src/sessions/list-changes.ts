@@ -11,7 +11,7 @@ export function createListChanges(queries: QueryClient) {
   let isPlanned = false;
   const refresh = () => {
     isPlanned = false;
-    void queries.invalidateQueries({
+    return queries.invalidateQueries({
       queryKey: createConnectQueryKey({ schema, cardinality: undefined }),
     });
   };
@@ -20,7 +20,9 @@ export function createListChanges(queries: QueryClient) {
     tell(_change: ChatResponse | "list"): void {
       if (isPlanned) return;
       isPlanned = true;
-      setTimeout(refresh, gatherMs);
+      setTimeout(() => void refresh(), gatherMs);
     },
+    /** Reads them now; resolves when that is done, or has failed. */
+    refresh,
   };
 }

@@ -1,7 +1,6 @@
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import type { SessionSummary } from "../../../src/gen/chat/chat_pb.ts";
-import { useApp } from "../app-context.ts";
-import { errorWords } from "../client/error-words.ts";
+import { useApp, useObservable } from "../app-context.ts";
 import { Link } from "../route/link.tsx";
 import { titleFrom } from "../session/title.ts";
 import { focusIfLost } from "../ui/focus-if-lost.ts";
@@ -15,20 +14,14 @@ export function SessionItem({
   session: SessionSummary;
   isCurrent: boolean;
 }) {
-  const { chat, deletions, location, notices } = useApp();
+  const { deletions, forks, location, renames } = useApp();
   const [isRenamed, setRenamed] = useState(false);
   const wasRenamed = useRef(false);
   const { sessionId, running } = session;
-  // What is not saved yet, until the list tells the same.
-  const [newTitle, setNewTitle] = useState<string>();
+  const newTitle = useObservable(renames.titles).get(sessionId);
   const known = session.title || titleFrom(session.preview) || "Untitled chat";
   const title = newTitle ?? known;
-  useEffect(() => {
-    if (session.title === newTitle) setNewTitle(undefined);
-  }, [session.title, newTitle]);
   const linkId = `session-${sessionId}`;
-  const handle = chat.session(sessionId);
-  const report = (error: unknown) => notices.tell({ text: errorWords(error), tone: "error" });
   if (isRenamed) {
     return (
       <li>
@@ -38,14 +31,7 @@ export function SessionItem({
             wasRenamed.current = isByKey;
             setRenamed(false);
             if (next !== undefined && next !== title) {
-              setNewTitle(next);
-              handle.update({ title: next, updateMask: ["title"] }).catch((error: unknown) => {
-                setNewTitle(undefined);
-                notices.tell({
-                  text: `“${known}” was not renamed. ${errorWords(error)}`,
-                  tone: "error",
-                });
-              });
+              renames.begin({ sessionId, title: next, before: known });
             }
           }}
         />
@@ -76,12 +62,7 @@ export function SessionItem({
         <IconButton
           icon="fork"
           label={`Fork “${title}”`}
-          onClick={() =>
-            void handle
-              .fork()
-              .then((forked) => location.go({ page: "chat", sessionId: forked.sessionId }))
-              .catch(report)
-          }
+          onClick={() => forks.begin({ sessionId })}
         />
         <IconButton
           icon="trash"

@@ -3,7 +3,7 @@ import { useApp, useObservable } from "../app-context.ts";
 import { errorWords } from "../client/error-words.ts";
 import type { SessionSettings } from "./session-settings.ts";
 
-/** A session's title and settings, and how to change the latter. */
+/** A session's title, also one that is not saved yet, its settings, and how to change the latter. */
 export type SessionSettingsHandle = {
   readonly title: string;
   readonly current: SessionSettings;
@@ -20,7 +20,8 @@ export function useSessionSettings(
   info: SessionInfoResponse | undefined,
   opener: SessionSettings | undefined,
 ): SessionSettingsHandle {
-  const { newChat, chat, notices, sessions } = useApp();
+  const { newChat, chat, notices, renames, sessions } = useApp();
+  const newTitle = useObservable(renames.titles).get(sessionId);
   const kept = useObservable(newChat.settings);
   if (sessionId === "" && opener === undefined) {
     return { title: "", current: kept, save: newChat.set };
@@ -30,7 +31,7 @@ export function useSessionSettings(
     return { title: "", current: opener, save: () => notices.tell({ text, tone: "info" }) };
   }
   return {
-    title: info?.title ?? "",
+    title: newTitle ?? info?.title ?? "",
     current: {
       modelId: info?.model ?? "",
       systemInstruction: info?.systemInstruction ?? "",
@@ -42,8 +43,11 @@ export function useSessionSettings(
       chat
         .session(sessionId)
         .update({ ...request, updateMask })
-        .catch((error: unknown) => notices.tell({ text: errorWords(error), tone: "error" }))
-        .finally(() => void sessions.get(sessionId).loadInfo());
+        .catch((error: unknown) => {
+          const text = `The settings were not saved. ${errorWords(error)}`;
+          notices.tell({ text, tone: "error" });
+        })
+        .finally(() => void sessions.loadInfo(sessionId));
     },
   };
 }

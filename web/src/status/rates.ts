@@ -9,10 +9,12 @@ export type Rates = {
   readonly at: number;
   readonly streams: number;
   readonly runningTurns: number;
-  readonly turnsPerMinute: number;
+  /** Requests for a turn; one that is refused and sent again counts each time. */
+  readonly requestsPerMinute: number;
   readonly firstChunkSeconds: number;
   readonly tokensPerSecond: number;
-  readonly errorsPerMinute: number;
+  /** Those of them that were refused, or whose turn failed. */
+  readonly failuresPerMinute: number;
 };
 
 /** The rates between each sample and the next; a server that was started again begins anew. */
@@ -30,9 +32,9 @@ export function ratesOf(samples: readonly Sample[]): Rates[] {
       streams: stats.activeStreams,
       runningTurns: stats.runningTurns,
       firstChunkSeconds: stats.averageFirstChunkTime,
-      turnsPerMinute: 60 * perSecond((each) => each.totalRequests),
+      requestsPerMinute: 60 * perSecond((each) => each.totalRequests),
       tokensPerSecond: perSecond((each) => Number(each.outputTokens)),
-      errorsPerMinute: 60 * perSecond((each) => each.failedRequests),
+      failuresPerMinute: 60 * perSecond((each) => each.failedRequests),
     });
   }
   return rates;

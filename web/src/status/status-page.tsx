@@ -51,7 +51,7 @@ export function StatusPage({ onMenu }: { onMenu: () => void }) {
         <div className="charts">
           <Chart title="Open streams" points={pointsOf("streams")} />
           <Chart title="Running turns" points={pointsOf("runningTurns")} />
-          <Chart title="Turns" unit="a minute" points={pointsOf("turnsPerMinute")} />
+          <Chart title="Requests" unit="a minute" points={pointsOf("requestsPerMinute")} />
           <Chart
             title="First chunk"
             unit="s on average"
@@ -59,15 +59,20 @@ export function StatusPage({ onMenu }: { onMenu: () => void }) {
             points={pointsOf("firstChunkSeconds")}
           />
           <Chart title="Tokens out" unit="a second" points={pointsOf("tokensPerSecond")} />
-          <Chart title="Errors" unit="a minute" tone="bad" points={pointsOf("errorsPerMinute")} />
+          <Chart
+            title="Refused or failed"
+            unit="a minute"
+            tone="bad"
+            points={pointsOf("failuresPerMinute")}
+          />
         </div>
         {data && (
           <dl className="facts">
             <Fact name="Server" value={data.framework} />
             <Fact name="Default model" value={data.model} />
             <Fact name="Sessions" value={data.activeSessions.toLocaleString("en")} />
-            <Fact name="Turns" value={data.totalRequests.toLocaleString("en")} />
-            <Fact name="Failed" value={data.failedRequests.toLocaleString("en")} />
+            <Fact name="Requests" value={data.totalRequests.toLocaleString("en")} />
+            <Fact name="Refused or failed" value={data.failedRequests.toLocaleString("en")} />
             <Fact name="Cancelled" value={data.cancelledTurns.toLocaleString("en")} />
             <Fact name="Tokens in" value={data.inputTokens.toLocaleString("en")} />
             <Fact name="Tokens out" value={data.outputTokens.toLocaleString("en")} />

@@ -15,9 +15,16 @@ export function NoticeList() {
   }, [list.length]);
   return (
     <div className="notices" role="status" aria-live="polite">
-      {list.map(({ id, text, tone, action }) => (
+      {list.map(({ id, title, text, tone, action }) => (
         <div key={id} className="notice" data-tone={tone}>
-          <span>{text}</span>
+          <span>
+            {title !== undefined && (
+              <>
+                “<bdi>{title}</bdi>”{" "}
+              </>
+            )}
+            {text}
+          </span>
           {action && (
             <button
               type="button"

@@ -1,22 +1,24 @@
 import { createObservable, type Observable } from "../client/observable.ts";
 
-/** A short word at the edge of the page, which goes by itself. */
+/** A short word at the edge of the page. */
 export type Notice = {
   readonly id: number;
+  /** The title of a chat, said in quotation marks before `text`; whatever is in it stays within them. */
+  readonly title?: string;
   readonly text: string;
   readonly tone: "info" | "error";
   readonly action?: { readonly label: string; readonly run: () => void };
 };
 
+/** The notices of one caller: what is told here after another one has come is seen by nobody. */
 export interface Notices {
   readonly list: Observable<readonly Notice[]>;
-  /** Shows it for `ms` milliseconds, by default 5,000. */
-  tell(notice: Omit<Notice, "id"> & { ms?: number }): void;
+  /** Shows it for `ms` milliseconds, by default 5,000; Infinity: until it is dismissed. Returns its id. */
+  tell(notice: Omit<Notice, "id"> & { ms?: number }): number;
   dismiss(id: number): void;
-  clear(): void;
 }
 
-/** Makes the page's notices. */
+/** Makes a caller's notices. */
 export function createNotices(): Notices {
   const list = createObservable<readonly Notice[]>([]);
   let lastId = 0;
@@ -27,9 +29,10 @@ export function createNotices(): Notices {
       lastId += 1;
       const id = lastId;
       list.set([...list.get(), { ...notice, id }]);
-      setTimeout(() => dismiss(id), ms);
+      // A timer that is told Infinity does not wait.
+      if (ms < Infinity) setTimeout(() => dismiss(id), ms);
+      return id;
     },
     dismiss,
-    clear: () => list.set([]),
   };
 }
