@@ -25,6 +25,9 @@ export async function startRelay(app: TestApp): Promise<Relay> {
     hold(far);
     near.pipe(far);
     far.pipe(near);
+    // A pipe passes on an end, and no reset.
+    near.once("close", () => far.destroy());
+    far.once("close", () => near.destroySoon());
     answers.set(far, near);
     far.once("close", () => answers.delete(far));
   });
