@@ -19,7 +19,7 @@ const ends: readonly (readonly [model: string, words: string])[] = [
   ["scripted:5x1!max_tokens@2", "Cut at its longest"],
 ];
 
-for (const [modelId, words] of seededShare("ends", ends, 2)) {
+for (const [modelId, words] of seededShare("ends", ends, 1)) {
   test(`how a turn ended is said in words, also after a reload (${modelId})`, {
     skip,
   }, async (t) => {

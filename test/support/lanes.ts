@@ -116,15 +116,15 @@ function openHttp1(app: Served) {
 
 export type LaneContext = LaneClient & { readonly app: TestApp; readonly lane: Lane };
 
-/** Runs a behaviour by each of the lanes (half of them in a short run), each with a server of its own. */
+/** Runs a behaviour by each of the lanes (a third of them in a short run, and one of each protocol), each with a server of its own. */
 export function overLanes(
   behaviour: string,
   chosen: readonly Lane[],
   options: Omit<TestAppOptions, "tls">,
   check: (context: LaneContext, t: TestContext) => Promise<void>,
 ): void {
-  const half = Math.ceil(chosen.length / 2);
-  for (const lane of seededShare(behaviour, chosen, half, ({ protocol }) => protocol)) {
+  const third = Math.ceil(chosen.length / 3);
+  for (const lane of seededShare(behaviour, chosen, third, ({ protocol }) => protocol)) {
     test(`${behaviour} (${lane.name})`, async (t) => {
       const app = await startApp(t, { ...options, tls: lane.tls });
       await check({ app, lane, ...connectLane(app, lane) }, t);
