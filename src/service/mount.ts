@@ -108,12 +108,13 @@ async function answer(forms: Forms, request: FastifyRequest, reply: FastifyReply
   if (stream) values.set(callStreamKey, stream);
   const peer = forms.peerOf(request);
   if (stream && request.method === "POST" && nativeGrpc.test(contentType)) {
-    reply.hijack();
-    copyHeaders(reply);
     const raw = request.raw as unknown as Http2ServerRequest;
     const signal = noteCaller(values, peer, { closed: closeSignal(raw), headers });
     const call = { url: urlOf(request), header: headersOf(raw), signal, body };
     const openReply = (header: Headers) => createGrpcReply(reply.raw, header);
+    // Not before: what is thrown until here is Fastify's to answer.
+    reply.hijack();
+    copyHeaders(reply);
     await forms.grpc({ ...call, contextValues: values }, openReply);
     return reply;
   }

@@ -18,7 +18,7 @@ import {
   turnFailure,
 } from "./convert.ts";
 import { requireSessionId, toTurnRequest } from "./turn-request.ts";
-import { isDeletion, isSessionGone, toDeletion } from "./unless-deleted.ts";
+import { isSessionGone, tellsDeletion, toDeletion } from "./unless-deleted.ts";
 import { validateChatRequest } from "./validate.ts";
 
 /** What the streams of turns and of sessions need to know. */
@@ -121,7 +121,7 @@ export async function* turnResponses(
   try {
     for await (const event of reader) {
       totals.add(event);
-      isToldDeleted ||= isDeletion(event, sessionId);
+      isToldDeleted ||= tellsDeletion(event, sessionId);
       yield toChatResponse(sessionId, epoch, event);
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import { ChatError } from "../chat/errors.ts";
 import type { Event, LiveUpdate } from "../chat/event.ts";
+import { isDeletion } from "../chat/session-reader.ts";
 import { type ChatResponseInit, toLiveUpdate } from "./convert.ts";
 
 /** Whether it says that a session is gone: what its readers get after `session_deleted`. */
@@ -8,9 +9,9 @@ export function isSessionGone(error: unknown): error is ChatError {
 }
 
 /** Whether it tells that this session is deleted, and not another of the caller's list. */
-export function isDeletion(event: Event | LiveUpdate, sessionId: string): boolean {
-  if (event.type === "live_update" && event.sessionId !== sessionId) return false;
-  return "updateType" in event && event.updateType === "session_deleted";
+export function tellsDeletion(event: Event | LiveUpdate, sessionId: string): boolean {
+  if (event.type !== "live_update") return isDeletion(event);
+  return event.sessionId === sessionId && event.updateType === "session_deleted";
 }
 
 /** The same for a reader that is behind: the event itself is gone with the session. */

@@ -7,7 +7,7 @@ import { noteSession } from "./call-facts.ts";
 import { callerOf } from "./caller.ts";
 import { type ChatResponseInit, toChatResponse, toErrorEvent, toLiveUpdate } from "./convert.ts";
 import { mergeResponses, type StreamOptions, setStreamHeaders } from "./turn-stream.ts";
-import { isDeletion, isSessionGone, toDeletion } from "./unless-deleted.ts";
+import { isSessionGone, tellsDeletion, toDeletion } from "./unless-deleted.ts";
 import { validateWatch } from "./validate.ts";
 
 /** Everything that happens in a session, or to the caller's sessions; silence is filled with HEARTBEATs. */
@@ -41,7 +41,7 @@ async function* watched(
   try {
     for await (const item of engine.watchSession(callerOf(context), request, call)) {
       isWatching = true;
-      isToldDeleted ||= isDeletion(item, sessionId);
+      isToldDeleted ||= tellsDeletion(item, sessionId);
       if (item.type !== "live_update") {
         yield toChatResponse(sessionId, epoch, item);
       } else if (item.updateType === "watching") {

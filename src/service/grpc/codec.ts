@@ -1,12 +1,14 @@
 import { create, type DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Compression,
+  compressedFlag,
   compressionNegotiate,
   createMethodSerializationLookup,
+  encodeEnvelope,
+  envelopeDecompress,
 } from "@connectrpc/connect/protocol";
 import { headerAcceptEncoding, headerEncoding } from "@connectrpc/connect/protocol-grpc";
-import { compressedFlag, type Envelope, encodeEnvelope, readEnvelopes } from "./envelopes.ts";
+import { type Envelope, readEnvelopes } from "./envelopes.ts";
 
 export type CodecLimits = {
   /** How large a message is read, decompressed, bytes. */
@@ -23,7 +25,7 @@ export interface CallCodec {
   /** The requests; throws a ConnectError for bytes that are none. */
   read(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown>;
   /** A response with what goes before it on the wire. */
-  encode(message: unknown): Buffer | Promise<Buffer>;
+  encode(message: unknown): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Makes the codecs of an RPC's calls, each by the encodings that its headers name. */
@@ -47,17 +49,16 @@ export function createCodecs(
       async *read(body) {
         if (error) throw error;
         for await (const envelope of readEnvelopes(body, limits.readMaxBytes)) {
-          yield parse(
-            isCompressed(envelope)
-              ? await decompress(envelope, request, limits.readMaxBytes)
-              : envelope.data,
-          );
+          const { data } = isCompressed(envelope)
+            ? await envelopeDecompress(envelope, request, limits.readMaxBytes)
+            : envelope;
+          yield parse(data);
         }
       },
       encode(message) {
         const data = serialize(create(method.output, message as never));
         if (response === null || data.length < limits.compressMinBytes) {
-          return encodeEnvelope({ flags: 0, data });
+          return encodeEnvelope(0, data);
         }
         return compress(data, response);
       },
@@ -69,16 +70,6 @@ function isCompressed({ flags }: Envelope): boolean {
   return (flags & compressedFlag) !== 0;
 }
 
-async function decompress(
-  { data }: Envelope,
-  compression: Compression | null,
-  bytesMax: number,
-): Promise<Uint8Array> {
-  if (compression) return compression.decompress(data, bytesMax);
-  const text = "received compressed envelope, but do not know how to decompress";
-  throw new ConnectError(text, Code.Internal);
-}
-
-async function compress(data: Uint8Array, compression: Compression): Promise<Buffer> {
-  return encodeEnvelope({ flags: compressedFlag, data: await compression.compress(data) });
+async function compress(data: Uint8Array, compression: Compression): Promise<Uint8Array> {
+  return encodeEnvelope(compressedFlag, await compression.compress(data));
 }

@@ -4,9 +4,6 @@ import { createHeldBytes } from "../held-bytes.ts";
 /** A message as it is sent: what its flags say, and its bytes. */
 export type Envelope = { readonly flags: number; readonly data: Uint8Array };
 
-/** The flag of a message that is compressed (gRPC over HTTP2, Compressed-Flag). */
-export const compressedFlag = 1;
-
 /** What goes before each message: a byte of flags, and the message's length in four. */
 const headBytes = 5;
 
@@ -36,15 +33,6 @@ export async function* readEnvelopes(
   if (held.length() > 0) {
     throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
   }
-}
-
-/** A message with its head before it, ready to be written. */
-export function encodeEnvelope({ flags, data }: Envelope): Buffer {
-  const bytes = Buffer.allocUnsafe(headBytes + data.length);
-  bytes.writeUInt8(flags);
-  bytes.writeUInt32BE(data.length, 1);
-  bytes.set(data, headBytes);
-  return bytes;
 }
 
 function tooLarge(length: number, bytesMax: number): ConnectError {

@@ -5,6 +5,7 @@ import {
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { headerEncoding, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { unlessAborted } from "../../chat/unless-aborted.ts";
 import { type CallCodec, createCodecs } from "./codec.ts";
 import { type CallContext, createCallContext, type GrpcRequest } from "./context.ts";
 import { invokeStream, onlyOne } from "./invoke-stream.ts";
@@ -60,16 +61,20 @@ async function serve(
   { codec, body, reply, interceptors }: Served,
 ): Promise<void> {
   const requests = codec.read(body);
+  const send = (bytes: Uint8Array) => {
+    const held = reply.send(bytes);
+    return held && unlessAborted(held, context.signal);
+  };
   if (spec.kind === "unary") {
     const message = (await onlyOne(requests, "unary")) as never;
     const response = await invokeUnaryImplementation(spec, context, message, interceptors);
-    await reply.send(await codec.encode(response));
+    await send(await codec.encode(response));
     return;
   }
   for await (const response of await invokeStream(spec, context, requests, interceptors)) {
     const encoded = codec.encode(response);
-    const held = reply.send(encoded instanceof Promise ? await encoded : encoded);
-    if (held) await held;
+    const sent = send(encoded instanceof Promise ? await encoded : encoded);
+    if (sent) await sent;
     if (!reply.isOpen()) break;
   }
 }

@@ -12,7 +12,7 @@ export interface GrpcReply {
   /** False once the client or its connection is gone; what is sent then goes nowhere. */
   isOpen(): boolean;
   /** Sends bytes; the promise, where there is one, ends when the reader has read enough to be sent more. */
-  send(bytes: Buffer): Promise<void> | undefined;
+  send(bytes: Uint8Array): Promise<void> | undefined;
   /** Ends the reply with its trailer, after all that was sent. A failure before that is one block of headers. */
   end(trailer: Headers): void;
 }
@@ -23,7 +23,7 @@ export interface GrpcReply {
  */
 export function createGrpcReply(response: ServerResponse, header: Headers): GrpcReply {
   const stream = (response as unknown as { stream: ServerHttp2Stream }).stream;
-  let batch: Buffer[] = [];
+  let batch: Uint8Array[] = [];
   let batchBytes = 0;
   // Without a listener the error of a connection that is cut off would end the process.
   stream.on("error", () => undefined);
@@ -34,7 +34,7 @@ export function createGrpcReply(response: ServerResponse, header: Headers): Grpc
     const headers = { ":status": 200, ...response.getHeaders(), ...Object.fromEntries(header) };
     stream.respond(headers, { waitForTrailers: true });
   };
-  const takeBatch = (): Buffer => {
+  const takeBatch = (): Uint8Array => {
     const [first] = batch;
     const bytes = first && batch.length === 1 ? first : Buffer.concat(batch, batchBytes);
     batch = [];

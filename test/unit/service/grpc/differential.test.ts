@@ -13,10 +13,11 @@ import {
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 import fc from "fast-check";
 import { ChatRequestSchema, ChatService } from "../../../../src/gen/chat/chat_pb.ts";
-import { encodeEnvelope, readEnvelopes } from "../../../../src/service/grpc/envelopes.ts";
+import { readEnvelopes } from "../../../../src/service/grpc/envelopes.ts";
 import { createGrpcHandler } from "../../../../src/service/grpc/handler.ts";
 import { wholeMessages } from "../../../../src/service/whole-messages.ts";
 import { cutBytes } from "../../../support/cut-bytes.ts";
@@ -77,9 +78,7 @@ describe("the gRPC handler", () => {
     await fc.assert(
       fc.asyncProperty(call, async ({ method, requests, stray, parts, headers }) => {
         const envelopes = requests.map(({ bytes, flags, isCompressed }) =>
-          encodeEnvelope(
-            isCompressed ? { flags: flags | 1, data: gzipSync(bytes) } : { flags, data: bytes },
-          ),
+          isCompressed ? encodeEnvelope(flags | 1, gzipSync(bytes)) : encodeEnvelope(flags, bytes),
         );
         const bytes = Buffer.concat([...envelopes, Buffer.alloc(stray)]);
         const header = headersFrom(headers);
@@ -112,7 +111,7 @@ async function askOurs(
   const calls: string[] = [];
   const spec = createServiceImplSpec(ChatService, handlers(calls)).methods[method.localName];
   assert.ok(spec);
-  const sent: Buffer[] = [];
+  const sent: Uint8Array[] = [];
   const replied = Promise.withResolvers<{ header: Headers; trailer: Headers }>();
   const serve = createGrpcHandler(spec, { ...options, ...observers(calls) });
   await serve({ ...callOf(method), header, body }, (responseHeader) => ({

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { encodeEnvelope as encodeByConnect } from "@connectrpc/connect/protocol";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import fc from "fast-check";
-import { encodeEnvelope, readEnvelopes } from "../../../../src/service/grpc/envelopes.ts";
+import { readEnvelopes } from "../../../../src/service/grpc/envelopes.ts";
 import { cutBytes } from "../../../support/cut-bytes.ts";
 import { collect } from "../../../support/wire.ts";
 
@@ -17,11 +17,7 @@ describe("readEnvelopes", () => {
   it("reads what was written, however it was cut", async () => {
     await fc.assert(
       fc.asyncProperty(envelopes, sizes, async (sent, by) => {
-        const bytes = Buffer.concat(sent.map(encodeEnvelope));
-        assert.deepEqual(
-          bytes,
-          Buffer.concat(sent.map(({ flags, data }) => encodeByConnect(flags, data))),
-        );
+        const bytes = Buffer.concat(sent.map(({ flags, data }) => encodeEnvelope(flags, data)));
         const read = await collect(readEnvelopes(cutBytes(bytes, by), 40));
         assert.deepEqual(
           read.map(({ flags, data }) => ({ flags, data: [...data] })),
@@ -33,7 +29,7 @@ describe("readEnvelopes", () => {
 
   it("leaves the messages that it has passed on alone", async () => {
     const sent = [Buffer.alloc(7, 1), Buffer.alloc(9, 2), Buffer.alloc(5, 3)];
-    const bytes = Buffer.concat(sent.map((data) => encodeEnvelope({ flags: 0, data })));
+    const bytes = Buffer.concat(sent.map((data) => encodeEnvelope(0, data)));
     const read = await collect(readEnvelopes(cutBytes(bytes, [4]), 9));
     assert.deepEqual(
       read.map(({ data }) => Buffer.from(data)),
@@ -42,7 +38,7 @@ describe("readEnvelopes", () => {
   });
 
   it("refuses a length over its bound before the message is there", async () => {
-    const head = encodeEnvelope({ flags: 0, data: Buffer.alloc(41) }).subarray(0, 5);
+    const head = encodeEnvelope(0, Buffer.alloc(41)).subarray(0, 5);
     async function* neverEnding() {
       yield head;
       await new Promise(() => undefined);
@@ -51,7 +47,7 @@ describe("readEnvelopes", () => {
   });
 
   it("refuses a body that ends within a message", async () => {
-    const bytes = encodeEnvelope({ flags: 0, data: Buffer.alloc(8) });
+    const bytes = encodeEnvelope(0, Buffer.alloc(8));
     for (let length = 1; length < bytes.length; length += 1) {
       const read = collect(readEnvelopes(cutBytes(bytes.subarray(0, length), [3]), 40));
       await assert.rejects(read, isCode(Code.InvalidArgument));
